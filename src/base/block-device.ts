@@ -1,0 +1,97 @@
+// What the kernel says of disks: sizes, what is mounted where, which disk the host runs from.
+// Source: Linux Documentation/filesystems/proc.rst (mountinfo), Documentation/ABI/testing/sysfs-block.
+import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+
+export interface DiskFacts {
+  readonly kind: 'device' | 'file';
+  /** Bytes. */
+  readonly size: number;
+  /** `major:minor` of a device. */
+  readonly number?: string;
+}
+
+/** Undefined where there is nothing; neither device nor regular file: kind 'other'. Opens nothing. Throws system errors. */
+export function diskFacts(path: string): DiskFacts | { readonly kind: 'other' } | undefined {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (!stat) return undefined;
+  if (stat.isFile()) return { kind: 'file', size: stat.size };
+  if (!stat.isBlockDevice()) return { kind: 'other' };
+  const number = deviceText(stat.rdev);
+  // sysfs counts sectors of 512 bytes, whatever the device's own.
+  return { kind: 'device', size: Number(readFileSync(`/sys/dev/block/${number}/size`, 'latin1')) * 512, number };
+}
+
+/** Linux packs a device number as 12 bits of major above 8 of minor, with the rest of the minor on top (include/linux/kdev_t.h). */
+const deviceText = (rdev: number): string => `${(rdev >> 8) & 0xfff}:${(rdev & 0xff) | ((rdev >> 12) & 0xfff00)}`;
+
+interface Mount {
+  readonly device: string;
+  readonly point: string;
+  readonly writable: boolean;
+}
+
+function mounts(): Mount[] {
+  return readFileSync('/proc/self/mountinfo', 'latin1')
+    .trimEnd()
+    .split('\n')
+    .map((line) => {
+      const fields = line.split(' ');
+      return { device: fields[2]!, point: fields[4]!, writable: fields[5]!.split(',').includes('rw') };
+    });
+}
+
+/** The device, its partitions and everything built upon them (LVM, RAID, encryption), as `major:minor`. */
+function family(number: string): Set<string> {
+  const found = new Set<string>();
+  const visit = (device: string) => {
+    if (found.has(device)) return;
+    found.add(device);
+    const folder = `/sys/dev/block/${device}`;
+    if (!existsSync(folder)) return;
+    const real = realpathSync(folder);
+    for (const name of readdirSync(real)) {
+      const partition = join(real, name, 'partition');
+      if (existsSync(partition)) visit(readFileSync(join(real, name, 'dev'), 'latin1').trim());
+    }
+    const holders = join(real, 'holders');
+    if (existsSync(holders)) for (const holder of readdirSync(holders)) visit(readFileSync(join(holders, holder, 'dev'), 'latin1').trim());
+  };
+  visit(number);
+  return found;
+}
+
+/** Loop devices whose backing file is this one. */
+function loopsOver(path: string): string[] {
+  const wanted = statSync(path);
+  return readdirSync('/sys/block')
+    .filter((name) => existsSync(`/sys/block/${name}/loop/backing_file`))
+    .filter((name) => {
+      const backing = readFileSync(`/sys/block/${name}/loop/backing_file`, 'utf8').trim();
+      const stat = existsSync(backing) ? statSync(backing) : undefined;
+      return stat?.ino === wanted.ino && stat.dev === wanted.dev;
+    })
+    .map((name) => readFileSync(`/sys/block/${name}/dev`, 'latin1').trim());
+}
+
+/** Where the disk (or a partition of it, or what is built on it) is mounted; swap counts. Empty when it is free. */
+export function mountsOf(path: string, facts: DiskFacts): readonly { readonly point: string; readonly writable: boolean }[] {
+  const roots = facts.number ? [facts.number] : loopsOver(path);
+  const all = new Set(roots.flatMap((root) => [...family(root)]));
+  const found = mounts().filter((mount) => all.has(mount.device));
+  const swaps = readFileSync('/proc/swaps', 'latin1')
+    .split('\n')
+    .slice(1)
+    .filter(Boolean)
+    .map((line) => line.split(/\s+/)[0]!);
+  const swapped = swaps.filter((swap) => {
+    const other = diskFacts(swap);
+    return other && 'number' in other && other.number !== undefined && all.has(other.number);
+  });
+  return [...found.map(({ point, writable }) => ({ point, writable })), ...swapped.map(() => ({ point: 'swap', writable: true }))];
+}
+
+/** True for the disk that carries this host's root file system. */
+export function isSystemDisk(path: string, facts: DiskFacts): boolean {
+  return mountsOf(path, facts).some((mount) => mount.point === '/');
+}

@@ -1,0 +1,68 @@
+// Does a value have the shape that a TypeBox schema asks for, and if not, what is wrong, in words for the person who wrote it.
+import type { TSchema } from 'typebox';
+import { Compile } from 'typebox/compile';
+import type { TLocalizedValidationError } from 'typebox/error';
+
+export interface Shape {
+  /** The first fault in one line (`source.paths[0] must be string`), or undefined. */
+  fault(value: unknown): string | undefined;
+  /** Texts to numbers and booleans where the schema asks for them (query strings). */
+  convert(value: unknown): unknown;
+}
+
+export function shapeOf(schema: TSchema): Shape {
+  const validator = Compile(schema);
+  return {
+    fault(value) {
+      if (validator.Check(value)) return undefined;
+      return describe(relevant(validator.Errors(value)), value);
+    },
+    convert: (value) => validator.Convert(value),
+  };
+}
+
+/**
+ * A union reports the faults of all its branches. A branch whose literal (`kind`, `type`) does not match is not the one that was meant,
+ * so its faults are left out, unless no branch matches.
+ */
+function relevant(errors: readonly TLocalizedValidationError[]): readonly TLocalizedValidationError[] {
+  const foreign = errors.filter((error) => error.keyword === 'const').map((error) => branchOf(error.schemaPath));
+  const meant = errors.filter((error) => !foreign.some((branch) => branch && `${error.schemaPath}/`.startsWith(branch)));
+  return meant.some((error) => error.keyword !== 'anyOf') ? meant : errors;
+}
+
+/** The branch whose `kind` or `type` a literal's fault speaks of. */
+function branchOf(schemaPath: string): string | undefined {
+  return /^(.*\/anyOf\/\d+\/)properties\/(?:kind|type)$/.exec(schemaPath)?.[1];
+}
+
+function describe(errors: readonly TLocalizedValidationError[], value: unknown): string {
+  const consts = errors.filter((error) => error.keyword === 'const');
+  const unknown = errors.find((error) => error.keyword === 'additionalProperties');
+  if (unknown && consts.length === 0)
+    return `${place(unknown.instancePath, 'the input')} has an unknown key ${unknown.params.additionalProperties.join(', ')}`;
+  const first = consts[0] ?? errors.find((error) => error.keyword !== 'boolean') ?? errors[0];
+  if (!first) return 'the input has the wrong shape';
+  const where = place(first.instancePath, 'the input');
+  if (first.keyword === 'const') {
+    const wanted = consts.filter((error) => error.instancePath === first.instancePath).map((error) => String(error.params.allowedValue));
+    return `${where} must be ${wanted.join(' or ')}, not ${show(at(value, first.instancePath))}`;
+  }
+  if (first.keyword === 'required') return `${where} lacks ${first.params.requiredProperties.join(', ')}`;
+  return `${where} ${first.message}`;
+}
+
+function place(instancePath: string, root: string): string {
+  if (instancePath === '') return root;
+  const steps = instancePath.split('/').slice(1);
+  return steps.map((step, i) => (/^\d+$/.test(step) ? `[${step}]` : i === 0 ? step : `.${step}`)).join('');
+}
+
+function at(value: unknown, instancePath: string): unknown {
+  const steps = instancePath.split('/').slice(1);
+  return steps.reduce<unknown>((inner, step) => (inner as Record<string, unknown> | undefined)?.[step], value);
+}
+
+function show(value: unknown): string {
+  return value === undefined ? 'left out' : (JSON.stringify(value)?.slice(0, 60) ?? typeof value);
+}

@@ -1,0 +1,33 @@
+// What the user sees: a record of the repository with its name, kind and state.
+
+export type BackupState = 'available' | 'creating' | 'restoring' | 'deleting' | 'error';
+
+export interface BackupSummary {
+  readonly filesNew: number;
+  readonly filesChanged: number;
+  readonly filesUnmodified: number;
+  readonly dirsNew: number;
+  readonly dirsChanged: number;
+  readonly dirsUnmodified: number;
+  readonly dataBlobs: number;
+  readonly treeBlobs: number;
+  /** Plain bytes of new blocks. */
+  readonly dataAdded: number;
+  /** What they take in the vault. */
+  readonly dataAddedPacked: number;
+  readonly totalFiles: number;
+  readonly totalBytes: number;
+}
+
+/** Our metadata, kept as tags of the record (`key=value`), so that a vault alone tells everything. */
+export interface BackupTags {
+  readonly plan?: string;
+  readonly planName?: string;
+  readonly name?: string;
+  readonly kind?: 'manual' | 'auto';
+  readonly source?: string;
+  readonly consistency?: 'application' | 'crash' | 'file' | 'none';
+  readonly full?: boolean;
+  readonly warnings?: number;
+  readonly description?: string;
+}
