@@ -1,0 +1,158 @@
+// The first page of the story: how a plan's data becomes a backup.
+import { userInfo } from 'node:os';
+import { asStillpointError, isCode } from '../base/errors.ts';
+import type { BackupTags } from '../model/backup.ts';
+import type { TaskResult, TaskSpec } from '../model/task.ts';
+import type { Source } from '../ports/source.ts';
+import { formatMs, type Lock, type RecordFile, type Repository, recordInfo, type Saved, tagsOf } from '../repository/repository.ts';
+import { withAgentConfig } from './agent-config.ts';
+import type { EngineDeps } from './deps.ts';
+import { version } from './version.ts';
+
+export type BackupSpec = Extract<TaskSpec, { type: 'backup' }>;
+
+/** How long (ms) a full backup that met damage waits for others to leave the vault before it takes the broken packs out. */
+const healPatience = 60_000;
+
+/** open vault → open source → parent → save → write the record last. Nothing is a backup before its record is written. */
+export async function backUp(spec: BackupSpec, deps: EngineDeps): Promise<TaskResult> {
+  const startedAt = deps.clock.now();
+  let warnings = 0;
+  const warn: EngineDeps['warn'] = (warning) => {
+    warnings++;
+    deps.warn(warning);
+  };
+  const run = { ...deps, warn };
+  const vault = await deps.openVault(spec.vault);
+  try {
+    const backup = await underLock(vault, async (lock) => {
+      await vault.loadIndex(spec.full);
+      const read = spec.full ? await readVerified(spec, vault, lock, run, startedAt) : await readSource(spec, vault, lock, run, startedAt);
+      const record = recordOf({ spec, read, startedAt, endedAt: deps.clock.now(), warnings });
+      const id = await vault.records.save(record, lock);
+      return recordInfo(id, record);
+    });
+    if (vault.isBroken()) await takeOutBroken(vault, run);
+    return { record: backup, storedBytes: vault.indexedBytes(), warnings };
+  } finally {
+    await vault.close();
+  }
+}
+
+async function underLock<T>(vault: Repository, work: (lock: Lock) => Promise<T>): Promise<T> {
+  const lock = await vault.lock(false);
+  try {
+    return await work(lock);
+  } finally {
+    await lock.release();
+  }
+}
+
+/** What a source gave, once all of it is stored. */
+interface Read {
+  readonly saved: Saved;
+  readonly paths: readonly string[];
+  readonly excludes: readonly string[];
+  readonly parent: RecordFile | undefined;
+}
+
+async function readSource(spec: BackupSpec, vault: Repository, lock: Lock, deps: EngineDeps, startedAt: number): Promise<Read> {
+  const source = await deps.openSource(spec.source, deps.warn);
+  // A source that is waiting for its data (a command that prints nothing yet) would not notice otherwise.
+  const letGo = () => void source.close();
+  deps.signal.addEventListener('abort', letGo);
+  try {
+    deps.signal.throwIfAborted();
+    const parent = spec.full ? undefined : await parentOf(spec, source, vault);
+    const saved = await save(spec, vault, lock, withAgentConfig(source, spec.agentConfig, startedAt), deps, parent);
+    return { saved, paths: source.paths, excludes: source.excludes, parent };
+  } finally {
+    deps.signal.removeEventListener('abort', letGo);
+    await source.close();
+  }
+}
+
+/** A full backup trusts nothing that is stored: every block it relies on is read and proven; what is damaged is stored anew. */
+async function readVerified(spec: BackupSpec, vault: Repository, lock: Lock, deps: EngineDeps, startedAt: number): Promise<Read> {
+  const read = await readSource(spec, vault, lock, deps, startedAt);
+  const damaged = await vault.heal(deps.signal);
+  if (damaged === 0) return read;
+  deps.warn({ item: vault.location, detail: `${damaged} damaged blocks were found and are stored again` });
+  return readSource(spec, vault, lock, deps, startedAt);
+}
+
+/** The backup stands and the good copies are preferred already; this only tidies up, so no trouble with it may make the backup a failed one. */
+async function takeOutBroken(vault: Repository, deps: EngineDeps): Promise<void> {
+  try {
+    const lock = await vault.lock(true, healPatience);
+    try {
+      await vault.forgetBroken(lock, deps.signal);
+    } finally {
+      await lock.release();
+    }
+  } catch (error) {
+    const { message } = asStillpointError(error);
+    deps.warn({ item: vault.location, detail: `the damaged packs stay until the next full backup: ${message}` });
+  }
+}
+
+/** The backup whose unchanged files need not be read again: the one the agent names, else the newest of the same host and paths. */
+async function parentOf(spec: BackupSpec, source: Source, vault: Repository): Promise<RecordFile | undefined> {
+  if (spec.parent) {
+    try {
+      return await vault.records.load(spec.parent);
+    } catch (error) {
+      if (!isCode(error, 'BACKEND_NOT_FOUND', 'REPO_DAMAGED', 'BACKEND_SHORT')) throw error;
+    }
+  }
+  const paths = [...source.paths].sort().join('\n');
+  const records = await vault.records.list(() => undefined);
+  return records.findLast((record) => record.hostname === spec.hostname && [...record.paths].sort().join('\n') === paths);
+}
+
+async function save(
+  spec: BackupSpec,
+  vault: Repository,
+  lock: Lock,
+  source: Source,
+  deps: EngineDeps,
+  parent: RecordFile | undefined,
+): Promise<Saved> {
+  // A source that does not know how much it has will have about as much as last time.
+  const bytesTotal = source.estimate.bytes || (parent?.summary?.totalBytes ?? 0);
+  const filesTotal = source.estimate.files || (parent?.summary?.totalFiles ?? 0);
+  return vault.save(lock, source, {
+    mark: spec.full,
+    warn: deps.warn,
+    signal: deps.signal,
+    onProgress: ({ bytes, files, current }) => deps.progress({ bytesDone: bytes, bytesTotal, filesDone: files, filesTotal, current }),
+    ...(parent ? { parentTree: parent.tree } : {}),
+  });
+}
+
+function recordOf(made: {
+  readonly spec: BackupSpec;
+  readonly read: Read;
+  readonly startedAt: number;
+  readonly endedAt: number;
+  readonly warnings: number;
+}) {
+  const { spec } = made;
+  const { saved, paths, excludes, parent } = made.read;
+  const user = userInfo();
+  const tags: BackupTags = { ...spec.tags, full: spec.full, warnings: made.warnings };
+  return {
+    time: formatMs(made.startedAt),
+    ...(parent ? { parent: parent.id } : {}),
+    tree: saved.tree,
+    paths,
+    hostname: spec.hostname,
+    username: user.username,
+    uid: Math.max(0, user.uid),
+    gid: Math.max(0, user.gid),
+    excludes,
+    tags: tagsOf(tags),
+    programVersion: `stillpoint ${version}`,
+    summary: { ...saved.summary, backupStart: formatMs(made.startedAt), backupEnd: formatMs(made.endedAt) },
+  };
+}

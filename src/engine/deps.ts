@@ -1,0 +1,28 @@
+// What the engine is given by whoever wires it: adapters by capability, the task's ears and mouth, the time.
+import type { Writable } from 'node:stream';
+import type { Clock } from '../base/clock.ts';
+import type { SourceSettings } from '../model/plan.ts';
+import type { PoolAccess } from '../model/pool.ts';
+import type { Progress, RestoreTarget, VaultAccess } from '../model/task.ts';
+import type { Backend, ProbeReport } from '../ports/backend.ts';
+import type { Restorer } from '../ports/restorer.ts';
+import type { Source, Warn } from '../ports/source.ts';
+import type { Repository } from '../repository/repository.ts';
+
+export interface EngineDeps {
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly warn: Warn;
+  readonly progress: (progress: Progress) => void;
+  /** Where ls, find, diff and cat write. */
+  readonly out: Writable;
+  /** The repository, opened with the password of `vault`. */
+  openVault(vault: VaultAccess): Promise<Repository>;
+  /** The place of the repository, whether or not there is one yet. */
+  openBackend(vault: VaultAccess): Promise<Backend>;
+  createVault(vault: VaultAccess, recoveryKey: string): Promise<Repository>;
+  probePool(pool: PoolAccess, create: boolean, bind: boolean): Promise<ProbeReport>;
+  openSource(settings: SourceSettings, warn: Warn): Promise<Source>;
+  /** The adapter that brings data back to a target of this kind. */
+  restorer(target: RestoreTarget): Promise<Restorer>;
+}

@@ -1,0 +1,36 @@
+// Backups go away in two steps: forgetting removes the record, prune gives the space back.
+import type { TaskResult, TaskSpec } from '../model/task.ts';
+import type { EngineDeps } from './deps.ts';
+
+/** Prune waits this long (ms) for readers and writers to finish. */
+const prunePatience = 60 * 60_000;
+
+export async function forget(spec: Extract<TaskSpec, { type: 'forget' }>, deps: EngineDeps): Promise<TaskResult> {
+  const vault = await deps.openVault(spec.vault);
+  const lock = await vault.lock(true);
+  try {
+    for (const id of spec.records) await vault.records.remove(id);
+    return { warnings: 0 };
+  } finally {
+    await lock.release();
+    await vault.close();
+  }
+}
+
+export async function prune(spec: Extract<TaskSpec, { type: 'prune' }>, deps: EngineDeps): Promise<TaskResult> {
+  const vault = await deps.openVault(spec.vault);
+  const lock = await vault.lock(!spec.dryRun, prunePatience);
+  try {
+    await vault.loadIndex();
+    const report = await vault.prune(lock, {
+      dryRun: spec.dryRun,
+      maxUnusedPercent: spec.maxUnusedPercent,
+      signal: deps.signal,
+      onProgress: ({ bytes, bytesTotal }) => deps.progress({ bytesDone: bytes, bytesTotal, filesDone: 0, filesTotal: 0, current: '' }),
+    });
+    return { prune: report, storedBytes: vault.indexedBytes(), warnings: 0 };
+  } finally {
+    await lock.release();
+    await vault.close();
+  }
+}

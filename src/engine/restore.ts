@@ -1,0 +1,66 @@
+// A backup goes back to where it is wanted: open vault → find record → plan → (dry run: say it) → write.
+
+import type { TaskResult, TaskSpec } from '../model/task.ts';
+import type { Warning } from '../ports/source.ts';
+import type { RestoreStep } from '../ports/target.ts';
+import { recordInfo } from '../repository/repository.ts';
+import type { EngineDeps } from './deps.ts';
+
+export type RestoreSpec = Extract<TaskSpec, { type: 'restore' }>;
+
+/** A dry run lists at most this many steps; beyond that only their number is told. */
+const stepsShown = 10_000;
+
+export async function restore(spec: RestoreSpec, deps: EngineDeps): Promise<TaskResult> {
+  let warnings = 0;
+  const warn = (warning: Warning) => {
+    warnings++;
+    deps.warn(warning);
+  };
+  const vault = await deps.openVault(spec.vault);
+  const lock = await vault.lockToRead(warn);
+  try {
+    await vault.loadIndex();
+    await lock.settled; // a prune that began at the same moment would take away what is read
+    const record = await vault.records.load(spec.record);
+    const { paths, summary } = recordInfo(record.id, record);
+    const totals = { bytesTotal: summary?.totalBytes ?? 0, filesTotal: summary?.totalFiles ?? 0 };
+    const done = { bytes: 0, files: 0, current: '' };
+    const report = () => deps.progress({ bytesDone: done.bytes, filesDone: done.files, current: done.current, ...totals });
+    const reader = vault.reader(deps.signal, (bytes) => {
+      done.bytes += bytes;
+      report();
+    });
+    try {
+      const run = {
+        backup: { record: record.id, root: record.tree, paths, totalFiles: totals.filesTotal, totalBytes: totals.bytesTotal },
+        reader,
+        warn,
+        signal: deps.signal,
+        onFile: (files: number, current: string) => {
+          done.files = files;
+          done.current = current;
+          report();
+        },
+      };
+      const restorer = await deps.restorer(spec.target);
+      if (spec.dryRun) return { steps: await listSteps(restorer.plan(run)), warnings };
+      const counts = await restorer.run(run);
+      return { restore: counts, warnings };
+    } finally {
+      await reader.close();
+    }
+  } finally {
+    await lock.release();
+    await vault.close();
+  }
+}
+
+async function listSteps(plan: AsyncIterable<RestoreStep>): Promise<RestoreStep[]> {
+  const steps: RestoreStep[] = [];
+  for await (const step of plan) {
+    if (steps.length === stepsShown) break;
+    steps.push(step);
+  }
+  return steps;
+}
