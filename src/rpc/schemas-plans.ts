@@ -1,0 +1,75 @@
+import { type Static, Type } from 'typebox';
+import { listOf, listQuery, strict, Time } from './schemas-common.ts';
+
+const Paths = Type.Array(Type.String({ minLength: 1 }), { minItems: 1, description: 'absolute paths' });
+const Patterns = Type.Array(Type.String({ minLength: 1 }));
+
+export const FilesSourceInput = strict({
+  kind: Type.Literal('files'),
+  paths: Paths,
+  excludes: Type.Optional(Patterns),
+  excludeFiles: Type.Optional(Patterns),
+  oneFileSystem: Type.Optional(Type.Boolean()),
+  excludeCaches: Type.Optional(Type.Boolean()),
+});
+
+export const DiskSourceInput = strict({ kind: Type.Literal('disk'), paths: Paths });
+
+export const CommandSourceInput = strict({
+  kind: Type.Literal('command'),
+  argv: Type.Optional(Type.Array(Type.String(), { minItems: 1 })),
+  shell: Type.Optional(Type.String({ minLength: 1, description: 'a line for bash, run with pipefail' })),
+  fileName: Type.Optional(Type.String({ description: 'name of the file that the output becomes; the plan’s name if not given' })),
+  minBytes: Type.Optional(Type.Integer({ minimum: 0 })),
+  expectTail: Type.Optional(Type.String({ description: 'regular expression that the last 4 KiB must match' })),
+});
+
+/** As a caller gives it; what is left out takes the defaults of model/plan.ts. */
+export const SourceInput = Type.Union([FilesSourceInput, DiskSourceInput, CommandSourceInput]);
+export type SourceInput = Static<typeof SourceInput>;
+
+const Source = Type.Union([
+  Type.Required(FilesSourceInput),
+  DiskSourceInput,
+  strict({
+    ...CommandSourceInput.properties,
+    fileName: Type.String(),
+    minBytes: Type.Integer(),
+  }),
+]);
+
+const SourceKind = Type.Union([Type.Literal('files'), Type.Literal('disk'), Type.Literal('command')]);
+
+export const Plan = strict({
+  id: Type.String(),
+  name: Type.String(),
+  description: Type.String(),
+  vaultId: Type.String(),
+  vaultName: Type.String(),
+  source: Source,
+  method: Type.String(),
+  strategy: Type.Literal('manual'),
+  backups: Type.Integer(),
+  lastTask: Type.Union([strict({ id: Type.String(), state: Type.String(), endedAt: Type.Union([Time, Type.Null()]) }), Type.Null()]),
+  createdAt: Time,
+  updatedAt: Time,
+});
+export type Plan = Static<typeof Plan>;
+
+export const PlanCreate = strict({
+  name: Type.String(),
+  description: Type.Optional(Type.String()),
+  vault: Type.Optional(Type.String({ description: 'ID or name; may be left out while there is just one' })),
+  source: SourceInput,
+  method: Type.Optional(Type.String({ description: 'files: snapshot; disk: direct; command: stream' })),
+  strategy: Type.Optional(Type.Literal('manual')),
+  allowMissing: Type.Optional(Type.Boolean({ description: 'accept paths that do not exist yet' })),
+});
+export type PlanCreate = Static<typeof PlanCreate>;
+
+export const PlanUpdate = Type.Partial(PlanCreate, { additionalProperties: false });
+export type PlanUpdate = Static<typeof PlanUpdate>;
+
+export const PlanQuery = listQuery({ vault: Type.Optional(Type.String({ description: 'ID or name' })), source: Type.Optional(SourceKind) });
+export type PlanQuery = Static<typeof PlanQuery>;
+export const PlanList = listOf(Plan);

@@ -1,0 +1,70 @@
+import type { BackupState, BackupSummary } from '../model/backup.ts';
+import type { Database } from './database.ts';
+import { createTable, type Table } from './table.ts';
+
+export interface BackupRow {
+  /** The record's id; a temporary one while there is no record. */
+  readonly id: string;
+  readonly vaultId: string;
+  readonly record: string | null;
+  readonly name: string;
+  readonly description: string;
+  readonly state: BackupState;
+  readonly kind: 'manual' | 'auto' | 'foreign';
+  readonly planId: string | null;
+  readonly planName: string | null;
+  readonly source: string | null;
+  readonly consistency: string | null;
+  readonly full: boolean;
+  readonly warnings: number;
+  readonly hostname: string;
+  readonly username: string;
+  readonly paths: readonly string[];
+  /** Raw tags of the record. */
+  readonly tags: readonly string[];
+  readonly tree: string | null;
+  readonly parent: string | null;
+  readonly time: number;
+  readonly endedAt: number | null;
+  readonly sizeBytes: number;
+  readonly addedBytes: number;
+  readonly summary: BackupSummary | null;
+  readonly taskId: string | null;
+}
+
+export type BackupTable = Table<BackupRow>;
+
+export const createBackupTable = (database: Database): BackupTable =>
+  createTable<BackupRow>(database, {
+    what: 'backup',
+    table: 'backups',
+    named: false,
+    order: 'time DESC, id',
+    columns: {
+      id: 'plain',
+      vaultId: 'plain',
+      record: 'plain',
+      name: 'plain',
+      description: 'plain',
+      state: 'plain',
+      kind: 'plain',
+      planId: 'plain',
+      planName: 'plain',
+      source: 'plain',
+      consistency: 'plain',
+      full: 'flag',
+      warnings: 'plain',
+      hostname: 'plain',
+      username: 'plain',
+      paths: 'json',
+      tags: 'json',
+      tree: 'plain',
+      parent: 'plain',
+      time: 'plain',
+      endedAt: 'plain',
+      sizeBytes: 'plain',
+      addedBytes: 'plain',
+      summary: 'json',
+      taskId: 'plain',
+    },
+  });
