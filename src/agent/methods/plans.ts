@@ -1,0 +1,134 @@
+import { stat } from 'node:fs/promises';
+import { isAbsolute, normalize } from 'node:path';
+import { errnoOf, fail } from '../../base/errors.ts';
+import type { Plan, SourceSettings } from '../../model/plan.ts';
+import type { Handlers } from '../../rpc/handlers.ts';
+import type { SourceInput } from '../../rpc/schemas.ts';
+import { newId } from '../../state/state.ts';
+import { equals } from '../../state/table.ts';
+import type { VaultRow } from '../../state/vaults.ts';
+import type { AgentContext } from '../context.ts';
+import { checkDescription, checkName } from '../names.ts';
+import { pageOptions } from '../queries.ts';
+import { planView } from '../views.ts';
+
+type Methods = Pick<Handlers, 'planCreate' | 'planList' | 'planShow' | 'planUpdate' | 'planDelete'>;
+
+const methodOf: Readonly<Record<SourceSettings['kind'], string>> = { files: 'snapshot', disk: 'direct', command: 'stream' };
+
+export function planMethods(context: AgentContext): Methods {
+  const { state, clock } = context;
+
+  function refuseTaken(name: string): void {
+    if (state.plans.where([equals('name', name)]).length > 0) fail('ALREADY_EXISTS', { what: 'plan', id: name });
+  }
+
+  return {
+    async planCreate({ body }) {
+      const name = checkName(body.name);
+      const description = checkDescription(body.description ?? '');
+      const source = completeSource(body.source, name);
+      const method = checkMethod(source, body.method);
+      const vault = onlyVault(context, body.vault);
+      if (!body.allowMissing) await expectPaths(source);
+      refuseTaken(name);
+      const now = clock.now();
+      const plan: Plan = {
+        id: newId(),
+        name,
+        description,
+        vaultId: vault.id,
+        source,
+        method,
+        strategy: 'manual',
+        createdAt: now,
+        updatedAt: now,
+      };
+      state.plans.insert(plan);
+      return planView(state, plan);
+    },
+    planList({ query }) {
+      const { source, vault } = query;
+      const page = state.plans.page(
+        pageOptions(query, 'created_at', [
+          vault === undefined ? undefined : equals('vault_id', state.vaults.find(vault).id),
+          source === undefined ? undefined : { sql: "json_extract(source, '$.kind') = :source_kind", values: { source_kind: source } },
+        ]),
+      );
+      return { ...page, items: page.items.map((row) => planView(state, row)) };
+    },
+    planShow: ({ params }) => planView(state, state.plans.find(params.id)),
+    async planUpdate({ params, body }) {
+      const plan = state.plans.find(params.id);
+      const name = body.name === undefined ? plan.name : checkName(body.name);
+      const source = body.source === undefined ? plan.source : completeSource(body.source, name);
+      const method = body.method === undefined && body.source === undefined ? plan.method : checkMethod(source, body.method);
+      const vaultId = body.vault === undefined ? plan.vaultId : state.vaults.find(body.vault).id;
+      const description = body.description === undefined ? plan.description : checkDescription(body.description);
+      if (body.source !== undefined && !body.allowMissing) await expectPaths(source);
+      if (name !== plan.name) refuseTaken(name);
+      state.plans.update(plan.id, { name, description, vaultId, source, method, updatedAt: clock.now() });
+      return planView(state, state.plans.find(plan.id));
+    },
+    planDelete({ params }) {
+      const plan = state.plans.find(params.id);
+      const backups = state.backups.count([equals('plan_id', plan.id)]);
+      if (backups > 0) fail('IN_USE', { what: 'plan', id: plan.name, users: `${backups} backups` });
+      state.plans.remove(plan.id);
+      return { id: plan.id };
+    },
+  };
+}
+
+/** The vault that was named, or the only one there is. Throws NOT_FOUND or USAGE. */
+function onlyVault({ state }: AgentContext, reference: string | undefined): VaultRow {
+  if (reference !== undefined) return state.vaults.find(reference);
+  const [vault, second] = state.vaults.where([]);
+  if (!vault) fail('USAGE', { detail: 'there is no vault yet: create one first (agentcli vault create)' });
+  if (second) fail('USAGE', { detail: 'there are several vaults: name one' });
+  return vault;
+}
+
+function checkMethod(source: SourceSettings, method: string | undefined): string {
+  const known = methodOf[source.kind];
+  if (method !== undefined && method !== known) fail('USAGE', { detail: `the method for ${source.kind} is ${known}, not ${method}` });
+  return known;
+}
+
+/** Fills in what was left out. Throws USAGE for what cannot be meant. */
+export function completeSource(input: SourceInput, planName: string): SourceSettings {
+  if (input.kind === 'disk') return { kind: 'disk', paths: input.paths.map(absolute) };
+  if (input.kind === 'files') {
+    const { paths, excludes = [], excludeFiles = [], oneFileSystem = false, excludeCaches = false } = input;
+    return { kind: 'files', paths: paths.map(absolute), excludes, excludeFiles: excludeFiles.map(absolute), oneFileSystem, excludeCaches };
+  }
+  const { argv, shell, fileName = planName, minBytes = 0, expectTail } = input;
+  if ((argv === undefined) === (shell === undefined)) fail('USAGE', { detail: 'a command source takes either argv or shell' });
+  if (fileName === '' || fileName === '.' || fileName === '..' || /[/\0]/.test(fileName))
+    fail('USAGE', { detail: `source.fileName ${JSON.stringify(fileName)} is no file name` });
+  if (expectTail !== undefined) checkExpression(expectTail);
+  return { kind: 'command', fileName, minBytes, ...(argv && { argv }), ...(shell && { shell }), ...(expectTail && { expectTail }) };
+}
+
+function checkExpression(text: string): void {
+  try {
+    new RegExp(text);
+  } catch (error) {
+    fail('USAGE', { detail: `source.expectTail is no regular expression: ${(error as Error).message}` }, { cause: error });
+  }
+}
+
+function absolute(path: string): string {
+  if (!isAbsolute(path) || path.includes('\0')) fail('USAGE', { detail: `the path ${JSON.stringify(path)} is not absolute` });
+  return normalize(path).replace(/(?<=.)\/+$/, '');
+}
+
+async function expectPaths(source: SourceSettings): Promise<void> {
+  if (source.kind === 'command') return;
+  for (const path of source.paths) {
+    await stat(path).catch((error: unknown) => {
+      // What the agent may not see (EACCES) the task process may.
+      if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') fail('SOURCE_MISSING', { path });
+    });
+  }
+}

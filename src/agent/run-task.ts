@@ -1,0 +1,125 @@
+// One task from its spec to its result: the table of what each type does, with the real adapters.
+import type { Writable } from 'node:stream';
+import { bindPool, openBackend, probePool } from '../backends/open.ts';
+import { fail } from '../base/errors.ts';
+import type { Limit } from '../base/limit.ts';
+import { systemClock } from '../base/system-clock.ts';
+import { backUp } from '../engine/backup.ts';
+import { check } from '../engine/check.ts';
+import type { EngineDeps } from '../engine/deps.ts';
+import { forget, prune } from '../engine/expire.ts';
+import { cat, diff, find, ls } from '../engine/look.ts';
+import { restore } from '../engine/restore.ts';
+import { attachVault, createVault, deleteVault, manageKeys, scanVault, unlockVault } from '../engine/vault.ts';
+import type { SourceSettings } from '../model/plan.ts';
+import type { PoolAccess } from '../model/pool.ts';
+import type { Progress, RestoreTarget, TaskResult, TaskSpec, TaskType, VaultAccess } from '../model/task.ts';
+import type { Backend } from '../ports/backend.ts';
+import type { Restorer } from '../ports/restorer.ts';
+import type { Source, Warn } from '../ports/source.ts';
+import { createRepository, type LockKeeper, openRepository, type RepositoryOptions } from '../repository/repository.ts';
+import { providers, restorers, type SourceContext, sources } from './wiring.ts';
+
+export interface TaskContext {
+  readonly signal: AbortSignal;
+  readonly warn: Warn;
+  readonly progress: (progress: Progress) => void;
+  readonly out: Writable;
+  readonly keeper: LockKeeper;
+  readonly limit: Limit;
+  /** Directories of the agent itself, which no backup reads. */
+  readonly own: readonly string[];
+  /** What tests set otherwise. */
+  readonly repository?: Partial<RepositoryOptions>;
+  readonly wrapBackend?: (backend: Backend) => Backend;
+}
+
+const types: { readonly [T in TaskType]: (spec: Extract<TaskSpec, { type: T }>, deps: EngineDeps) => Promise<TaskResult> } = {
+  probe: async (spec, deps) => ({ probe: await deps.probePool(spec.pool, spec.create, spec.bind), warnings: 0 }),
+  'vault-create': createVault,
+  'vault-attach': attachVault,
+  'vault-scan': scanVault,
+  'vault-unlock': unlockVault,
+  'vault-delete': deleteVault,
+  keys: manageKeys,
+  backup: backUp,
+  restore,
+  check,
+  prune,
+  forget,
+  ls,
+  find,
+  diff,
+  cat,
+};
+
+export function runTask(spec: TaskSpec, context: TaskContext): Promise<TaskResult> {
+  const run = types[spec.type] as (spec: TaskSpec, deps: EngineDeps) => Promise<TaskResult>;
+  return run(spec, engineDeps(spec, context));
+}
+
+function engineDeps(spec: TaskSpec, context: TaskContext): EngineDeps {
+  const { signal, warn, progress, out, keeper, limit, wrapBackend = (backend) => backend } = context;
+  const options = { keeper, ...context.repository };
+  const own = [...context.own, ...localPools(spec)];
+  const open = async (vault: VaultAccess) => wrapBackend(await openBackend(providers, vault, { limit }));
+  return {
+    clock: context.repository?.clock ?? systemClock,
+    signal,
+    warn,
+    progress,
+    out,
+    openBackend: open,
+    openVault: async (vault) => openRepository(await open(vault), vault.password, options),
+    createVault: async (vault, recoveryKey) =>
+      createRepository(
+        await open(vault),
+        [
+          { password: vault.password, kind: 'random' },
+          { password: recoveryKey, kind: 'password' },
+        ],
+        options,
+      ),
+    probePool: async (pool, create, bind) => {
+      const report = await probePool(providers, pool, create, { limit });
+      if (pool.id === undefined || report.steps.some((step) => !step.ok)) return report;
+      if (!bind) {
+        assertMarker(pool, report.poolId);
+        return report;
+      }
+      // A place that another host has marked keeps its id.
+      const poolId = report.poolId ?? pool.id;
+      await bindPool(providers, pool, poolId, create, { limit });
+      return { ...report, poolId };
+    },
+    openSource: (settings, tell) => openSource(settings, { warn: tell, own }),
+    restorer: (target) => openRestorer(target, { own }),
+  };
+}
+
+function openSource<K extends SourceSettings['kind']>(
+  settings: Extract<SourceSettings, { kind: K }>,
+  context: SourceContext,
+): Promise<Source> {
+  return sources[settings.kind as K](settings, context);
+}
+
+function openRestorer<K extends RestoreTarget['kind']>(
+  target: Extract<RestoreTarget, { kind: K }>,
+  context: Pick<SourceContext, 'own'>,
+): Promise<Restorer> {
+  return restorers[target.kind as K](target, context);
+}
+
+function assertMarker(pool: PoolAccess, found: string | undefined): void {
+  const params = { pool: pool.id ?? '', location: pool.place.type === 'local' ? pool.place.path : pool.place.bucket, found: found ?? '' };
+  if (found === undefined) fail('POOL_MARKER_MISSING', params);
+  if (found !== pool.id) fail('POOL_MARKER_FOREIGN', params);
+}
+
+/** A vault must not swallow itself. */
+function localPools(spec: TaskSpec): string[] {
+  if (!('vault' in spec)) return [];
+  const { place } = spec.vault.pool;
+  return place.type === 'local' ? [place.path] : [];
+}

@@ -1,0 +1,41 @@
+// From a kept request to the spec that a task process gets, at the moment it starts.
+import { hostname } from 'node:os';
+import { fail } from '../base/errors.ts';
+import type { TaskSpec } from '../model/task.ts';
+import type { BackupRow } from '../state/backups.ts';
+import { equals, oneOf } from '../state/table.ts';
+import type { TaskRow } from '../state/tasks.ts';
+import { vaultAccess } from './access.ts';
+import { agentConfig } from './agent-config.ts';
+import type { AgentContext } from './context.ts';
+import type { TaskRequest } from './task-requests.ts';
+
+/** Throws NOT_FOUND if what it works on is gone, SECRET_UNREADABLE, or TASK_DIED for an attended task. */
+export function specOf(context: AgentContext, task: TaskRow): TaskSpec {
+  const request = task.request as TaskRequest;
+  if (request.type === 'attended') fail('TASK_DIED', { detail: 'the agent was restarted before it began' });
+  const vault = vaultAccess(context, context.state.vaults.find(task.vaultId ?? ''));
+  if (request.type !== 'backup') return { ...request, vault };
+  const plan = context.state.plans.find(task.planId ?? '');
+  const parent = request.full ? undefined : parentOf(context, plan.id, plan.vaultId)?.record;
+  return {
+    ...request,
+    vault,
+    source: plan.source,
+    hostname: hostname(),
+    ...(parent && { parent }),
+    agentConfig: JSON.stringify(agentConfig(context)),
+  };
+}
+
+/** The newest good backup of the plan on this host; what did not change since is not read again. */
+function parentOf({ state }: AgentContext, planId: string, vaultId: string): BackupRow | undefined {
+  const filters = [
+    equals('plan_id', planId),
+    equals('vault_id', vaultId),
+    equals('hostname', hostname()),
+    oneOf('state', ['available', 'restoring']),
+    { sql: 'record IS NOT NULL', values: {} },
+  ];
+  return state.backups.where(filters, 'time DESC', 1)[0];
+}
