@@ -1,0 +1,165 @@
+// agentcli plan …
+import type { Command } from 'commander';
+import { fail } from '../../base/errors.ts';
+import type { Plan } from '../../rpc/schemas-plans.ts';
+import { formatSize, formatTime, shortId } from '../format.ts';
+import { printList, readPages } from '../list.ts';
+import type { Session } from '../session.ts';
+import { type SourceOptions, sourceFrom, sourceOptions } from '../source-options.ts';
+import { type Paint, printable } from '../terminal.ts';
+import { choice, type ListOptions, listOptions, verb } from '../verb.ts';
+import { helpOf } from './pool.ts';
+
+type Kind = Plan['source']['kind'];
+
+interface PlanOptions extends SourceOptions {
+  readonly vault?: string;
+  readonly method?: string;
+  readonly description?: string;
+  readonly allowMissing?: boolean;
+  readonly name?: string;
+}
+
+export function addPlan(noun: Command, session: Session): void {
+  sourceOptions(
+    verb(
+      noun,
+      'create <name> [command...]',
+      'say what is backed up, how, and where to',
+      'agentcli plan create etc --vault main --source files --path /etc --path /root --exclude "*.tmp"',
+      'agentcli plan create system --vault main --source disk --path /dev/vdb',
+      'agentcli plan create app-db --vault main --source command --file-name app.sql --argv -- mysqldump --single-transaction app',
+    ).option('--vault <vault>', 'may be left out while there is just one'),
+  )
+    .option('--method <method>', 'how it is read; the usual one for the source if not given')
+    .option('--description <text>', 'at most 255 characters')
+    .option('--allow-missing', 'accept paths that do not exist yet')
+    .action(async (name: string, words: readonly string[], options: PlanOptions, command: Command) => {
+      const { vault, method, description, allowMissing } = options;
+      const body = {
+        name,
+        source: sourceFrom(options, words, helpOf(command)),
+        ...(vault !== undefined && { vault }),
+        ...(method !== undefined && { method }),
+        ...(description !== undefined && { description }),
+        ...(allowMissing && { allowMissing }),
+      };
+      const plan = await (await session.agent()).call('planCreate', { body });
+      if (session.json) return session.printJson(plan);
+      session.print(`plan ${session.terminal.paint('bold', plan.name)} created: ${sourceText(plan)} → vault ${plan.vaultName}\n`);
+      session.remark(`run it with: agentcli backup run ${plan.name} --wait\n`);
+    });
+
+  listOptions(verb(noun, 'list', 'list plans', 'agentcli plan list'))
+    .option('--vault <vault>', 'only plans into this vault')
+    .addOption(choice('--source <kind>', 'only plans of this source', ['files', 'disk', 'command']).helpGroup('Filters:'))
+    .action(async (options: ListOptions & { readonly vault?: string; readonly source?: Kind }) => {
+      const client = await session.agent();
+      const { vault, source } = options;
+      const page = await readPages(options, (query) =>
+        client.call('planList', { query: { ...query, ...(vault && { vault }), ...(source && { source }) } }),
+      );
+      const { stateText } = await import('../print.ts');
+      const columns = [
+        { title: 'NAME', value: (plan: Plan, paint: Paint) => paint('bold', plan.name) },
+        { title: 'SOURCE', value: (plan: Plan) => sourceText(plan), flexible: true },
+        { title: 'VAULT', value: (plan: Plan) => plan.vaultName },
+        { title: 'BACKUPS', value: (plan: Plan) => String(plan.backups), align: 'right' as const },
+        { title: 'LAST RUN', value: (plan: Plan) => formatTime(plan.lastTask?.endedAt) },
+        { title: '', value: (plan: Plan, paint: Paint) => (plan.lastTask ? stateText(plan.lastTask.state, paint) : '') },
+      ];
+      await printList(session, page, () => columns, 'no plan yet: agentcli plan create --help');
+    });
+
+  verb(noun, 'show <plan>', 'show a plan', 'agentcli plan show etc').action(async (id: string) =>
+    printPlan(session, await (await session.agent()).call('planShow', { params: { id } })),
+  );
+
+  sourceOptions(
+    verb(
+      noun,
+      'update <plan> [command...]',
+      'change a plan; what is not named stays',
+      'agentcli plan update etc --path /etc --path /usr/local/etc',
+    ).option('--name <name>', 'new name'),
+  )
+    .option('--vault <vault>', 'new vault')
+    .option('--method <method>', 'how it is read')
+    .option('--description <text>', 'at most 255 characters')
+    .option('--allow-missing', 'accept paths that do not exist yet')
+    .action(async (id: string, words: readonly string[], options: PlanOptions, command: Command) => {
+      const client = await session.agent();
+      const { name, vault, method, description, allowMissing, ...source } = options;
+      const changesSource = words.length > 0 || Object.keys(source).some((key) => key !== 'json');
+      const before = changesSource ? await client.call('planShow', { params: { id } }) : undefined;
+      const body = {
+        ...(before && { source: sourceFrom(options, words, helpOf(command), before.source) }),
+        ...(name !== undefined && { name }),
+        ...(vault !== undefined && { vault }),
+        ...(method !== undefined && { method }),
+        ...(description !== undefined && { description }),
+        ...(allowMissing && { allowMissing }),
+      };
+      if (Object.keys(body).length === 0) fail('USAGE_ARGUMENT', { detail: 'there is nothing to change', help: helpOf(command) });
+      await printPlan(session, await client.call('planUpdate', { params: { id }, body }));
+    });
+
+  verb(noun, 'delete <plan>', 'delete a plan whose backups are gone', 'agentcli plan delete etc')
+    .option('-y, --yes', 'do not ask')
+    .action(async (id: string, options: { readonly yes?: boolean }) => {
+      const client = await session.agent();
+      const plan = await client.call('planShow', { params: { id } });
+      const { confirmDestruction } = await import('../prompt.ts');
+      await confirmDestruction(session.terminal, `deleting the plan ${plan.name}`, `Delete the plan ${plan.name}?`, options.yes);
+      const removed = await client.call('planDelete', { params: { id: plan.id } });
+      if (session.json) session.printJson(removed);
+      else session.print(`plan ${plan.name} deleted\n`);
+    });
+}
+
+function sourceText({ source }: Plan): string {
+  if (source.kind !== 'command') return printable(source.paths.join(' '));
+  return printable(source.shell ?? source.argv?.map(quoted).join(' ') ?? '');
+}
+
+/** As a shell would need it; only to be read. */
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+async function printPlan(session: Session, plan: Plan): Promise<void> {
+  if (session.json) return session.printJson(plan);
+  const { detailsText, stateText } = await import('../print.ts');
+  const { paint } = session.terminal;
+  const { source, lastTask } = plan;
+  const lines = (values: readonly string[]) => values.map(printable).join('\n');
+  const reads: (readonly [string, string | undefined])[] =
+    source.kind === 'command'
+      ? [
+          ['Command', sourceText(plan)],
+          ['File name', printable(source.fileName)],
+          ['At least', source.minBytes > 0 ? formatSize(source.minBytes) : undefined],
+          ['Must end with', source.expectTail && printable(source.expectTail)],
+        ]
+      : [['Paths', lines(source.paths)]];
+  if (source.kind === 'files') {
+    const flags = [...(source.oneFileSystem ? ['one file system'] : []), ...(source.excludeCaches ? ['no caches'] : [])];
+    reads.push(['Excludes', lines(source.excludes)], ['Exclude files', lines(source.excludeFiles)], ['Options', flags.join(', ')]);
+  }
+  const rows = [
+    ['ID', plan.id],
+    ['Description', printable(plan.description)],
+    ['Source', `${source.kind}, method ${plan.method}`],
+    ...reads,
+    ['Vault', plan.vaultName],
+    ['Runs', plan.strategy === 'manual' ? 'when told to' : plan.strategy],
+    ['Backups', String(plan.backups)],
+    [
+      'Last run',
+      lastTask ? `${stateText(lastTask.state, paint)} ${formatTime(lastTask.endedAt)} (task ${shortId(lastTask.id)})` : undefined,
+    ],
+    ['Created', formatTime(plan.createdAt)],
+    ['Changed', plan.updatedAt !== plan.createdAt ? formatTime(plan.updatedAt) : undefined],
+  ] as const;
+  session.print(detailsText(`plan ${paint('bold', plan.name)}`, rows, paint));
+}
