@@ -146,7 +146,7 @@ function waitForCredit(credits: Int32Array): void {
 
 /** Prove it before it is called saved: what was encrypted must open to the very bytes that were read (memory and CPUs do fail). */
 function verify(cipher: Cipher, envelope: Uint8Array, plain: Uint8Array, plainLength: number, id: Buffer): void {
-  const opened = cipher.open(envelope, 'block', () => id.toString('hex'));
+  const opened = cipher.openShared(envelope, 'block', () => id.toString('hex'));
   const again = plainLength > 0 ? decompressShared(opened, plainLength) : opened;
   if (again.compare(plain) !== 0)
     throw failure('REPO_DAMAGED', {
