@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startTaskProcess } from '../../src/agent/task-process.ts';
 import { localBackend } from '../../src/backends/local.ts';
+import type { SourceSettings } from '../../src/model/plan.ts';
 import type { RecordInfo, TaskResult, TaskSpec, VaultAccess } from '../../src/model/task.ts';
 import type { Warning } from '../../src/model/warning.ts';
 import { openRepository } from '../../src/repository/repository.ts';
+import { testHost } from './vault.ts';
 
 /** Whether the large sizes are wanted: test.sh --full. */
 export const full = Boolean(process.env['STILLPOINT_FULL']);
@@ -32,6 +34,17 @@ function residentPeak(pid: number): number {
     return 0; // it has ended
   }
 }
+
+/** A backup as the agent asks for it, of a host with a short configuration. */
+export const backupOf = (vault: VaultAccess, source: SourceSettings): TaskSpec => ({
+  type: 'backup',
+  vault,
+  source,
+  tags: {},
+  hostname: testHost,
+  full: false,
+  agentConfig: '{"agent":"test"}',
+});
 
 /** Runs rdtask with `home` as its directory. Throws when the task fails. */
 export async function runTaskProcess(spec: TaskSpec, home: string): Promise<TaskRun> {

@@ -20,13 +20,21 @@ export interface Bed {
   /** The repository's directory. */
   readonly vault: string;
   readonly backend: Backend;
+  /** Paths of the files in one of its folders (`data`, `index`, …), relative to it. */
+  stored(kind: string): string[];
   remove(): void;
 }
 
 export function bed(): Bed {
   const dir = mkdtempSync(join(tmpdir(), 'vault-'));
   const vault = join(dir, 'vault');
-  return { dir, vault, backend: localBackend({ root: dir, path: 'vault' }), remove: () => rmSync(dir, { recursive: true, force: true }) };
+  return {
+    dir,
+    vault,
+    backend: localBackend({ root: dir, path: 'vault' }),
+    stored: (kind) => readdirSync(join(vault, kind), { recursive: true, encoding: 'utf8' }).filter((name) => /[0-9a-f]{64}$/.test(name)),
+    remove: () => rmSync(dir, { recursive: true, force: true }),
+  };
 }
 
 export const makeVault = (backend: Backend, options: Partial<RepositoryOptions> = smallPacks): Promise<Repository> =>

@@ -11,8 +11,8 @@ import { addPack, emptyPackTable, saveIndexFile } from '../../src/repository/ind
 import { openRepository } from '../../src/repository/repository.ts';
 import { rsyncDifferences } from '../beds/nasty-tree.ts';
 import { needPrograms, run } from '../beds/programs.ts';
-import { blobCount, full, megabytes, memoryBound, onlyFull, recordOf, reporter, runTaskProcess } from '../beds/task-runner.ts';
-import { filesOf, intoFolder, testHost, testVault } from '../beds/vault.ts';
+import { backupOf, blobCount, full, megabytes, memoryBound, onlyFull, recordOf, reporter, runTaskProcess } from '../beds/task-runner.ts';
+import { filesOf, intoFolder, testVault } from '../beds/vault.ts';
 
 const blobs = Number(process.env['STILLPOINT_FULL_BLOBS'] ?? 5_000_000);
 /** As restic and we cut them: a MiB a blob, 16 MiB a pack, 50,000 blobs an index file. */
@@ -88,15 +88,7 @@ describe('an index of millions of blobs', () => {
       };
 
       write(100, 110, 'second');
-      const backup: TaskSpec = {
-        type: 'backup',
-        vault: vault.access,
-        source: filesOf(tree),
-        tags: {},
-        hostname: testHost,
-        full: false,
-        agentConfig: '{"agent":"test"}',
-      };
+      const backup = backupOf(vault.access, filesOf(tree));
       const second = await step('backup of 200 small files, 10 changed', backup);
       const record = recordOf(second);
       // With the agent's configuration, whose times are new in each backup.

@@ -4,11 +4,10 @@ import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, statSync, writeSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { TaskSpec } from '../../src/model/task.ts';
 import { type LoopDisk, loopDisk } from '../beds/loop-disk.ts';
 import { needPrograms, run } from '../beds/programs.ts';
-import { blobCount, full, memoryBound, onlyFull, recordOf, reporter, runTaskProcess } from '../beds/task-runner.ts';
-import { testHost, testVault } from '../beds/vault.ts';
+import { backupOf, blobCount, full, memoryBound, onlyFull, recordOf, reporter, runTaskProcess } from '../beds/task-runner.ts';
+import { testVault } from '../beds/vault.ts';
 
 const gib = 2 ** 30;
 /** How many times the same GiB stands in the image. Fewer for whoever tries the test itself. */
@@ -57,15 +56,7 @@ describe('a disk of hundreds of GiB', () => {
       mkdirSync(join(home, 'pool'));
       const vault = testVault(join(home, 'pool'), 'shop/agent', password);
       await vault.create('recovery key');
-      const backup: TaskSpec = {
-        type: 'backup',
-        vault: vault.access,
-        source: { kind: 'disk', paths: [image] },
-        tags: {},
-        hostname: testHost,
-        full: false,
-        agentConfig: '{"agent":"test"}',
-      };
+      const backup = backupOf(vault.access, { kind: 'disk', paths: [image] });
       const done = await runTaskProcess(backup, home);
       const record = recordOf(done);
       expect(record.summary!.totalBytes).toBeGreaterThanOrEqual(size);

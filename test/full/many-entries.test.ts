@@ -21,8 +21,8 @@ import type { TaskSpec, VaultAccess } from '../../src/model/task.ts';
 import { openRepository } from '../../src/repository/repository.ts';
 import { type LoopDisk, loopDisk } from '../beds/loop-disk.ts';
 import { needPrograms, run } from '../beds/programs.ts';
-import { blobCount, full, memoryBound, onlyFull, recordOf, reporter, runTaskProcess } from '../beds/task-runner.ts';
-import { filesOf, intoFolder, testHost, testVault } from '../beds/vault.ts';
+import { backupOf, blobCount, full, memoryBound, onlyFull, recordOf, reporter, runTaskProcess } from '../beds/task-runner.ts';
+import { filesOf, intoFolder, testVault } from '../beds/vault.ts';
 
 const password = 'password of the agent';
 /** Trees beyond this are written and read in pieces (bytes; see tree-store.ts). */
@@ -98,15 +98,7 @@ describe('a directory of very many entries', () => {
       expect(done.warnings).toEqual([]);
       return done;
     };
-    const backup: TaskSpec = {
-      type: 'backup',
-      vault: vault.access,
-      source: filesOf(tree),
-      tags: {},
-      hostname: testHost,
-      full: false,
-      agentConfig: '{"agent":"test"}',
-    };
+    const backup = backupOf(vault.access, filesOf(tree));
     const links = Math.ceil((count - 7) / 1000);
     const first = recordOf(await step('first backup', backup));
     expect(first.summary).toMatchObject({ filesNew: count - links + 1 });

@@ -7,8 +7,8 @@ import type { TaskSpec } from '../../src/model/task.ts';
 import { allocated } from '../beds/disk-image.ts';
 import { run } from '../beds/programs.ts';
 import { dataOf, firstDifference, type SparseShape, writeSparseImage } from '../beds/sparse-image.ts';
-import { blobCount, full, megabytes, memoryBound, onlyFull, recordOf, reporter, runTaskProcess } from '../beds/task-runner.ts';
-import { testHost, testVault } from '../beds/vault.ts';
+import { backupOf, blobCount, full, megabytes, memoryBound, onlyFull, recordOf, reporter, runTaskProcess } from '../beds/task-runner.ts';
+import { testVault } from '../beds/vault.ts';
 
 const segment = 64 * 2 ** 30;
 const block = 1 << 20;
@@ -42,15 +42,7 @@ describe('a sparse image', () => {
       expect(done.peak, `peak memory of the ${what}`).toBeLessThanOrEqual(bound);
       return done;
     };
-    const backup: TaskSpec = {
-      type: 'backup',
-      vault: vault.access,
-      source: { kind: 'disk', paths: [image] },
-      tags: {},
-      hostname: testHost,
-      full: false,
-      agentConfig: '{"agent":"test"}',
-    };
+    const backup = backupOf(vault.access, { kind: 'disk', paths: [image] });
 
     const first = recordOf(await step('first backup', backup));
     expect(first.summary!.totalBytes).toBeGreaterThanOrEqual(shape.size);

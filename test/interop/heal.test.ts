@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { FileToWrite, FileWritten } from '../../src/ports/target.ts';
@@ -38,8 +38,6 @@ describe('a full backup makes damage good', () => {
   });
   afterEach(() => at.remove());
 
-  const stored = (kind: string) =>
-    readdirSync(join(at.vault, kind), { recursive: true, encoding: 'utf8' }).filter((name) => /[0-9a-f]{64}$/.test(name));
   const placeOf = (id: Buffer, tree = false) => {
     const { index, packs } = vault.state;
     const { pack, offset } = index.location(index.find(id, tree));
@@ -79,7 +77,7 @@ describe('a full backup makes damage good', () => {
     expect(vault.isBroken()).toBe(true);
     await forget();
     expect(vault.isBroken()).toBe(false);
-    expect(stored('data').join()).not.toContain(name);
+    expect(at.stored('data').join()).not.toContain(name);
     await expectSound(id);
   });
 
@@ -102,7 +100,7 @@ describe('a full backup makes damage good', () => {
   });
 
   it('B5 a missing pack and one that was cut', async () => {
-    const [one, two] = stored('data').sort();
+    const [one, two] = at.stored('data').sort();
     rmSync(join(at.vault, 'data', one!));
     const path = join(at.vault, 'data', two!);
     rewrite(path, readFileSync(path).subarray(0, 5000));
@@ -112,14 +110,14 @@ describe('a full backup makes damage good', () => {
   });
 
   it('B5 a flipped bit in an index: what it listed is listed again, nothing is stored twice', async () => {
-    flipBit(join(at.vault, 'index', stored('index')[0]!), 60);
-    const packs = stored('data').sort();
+    flipBit(join(at.vault, 'index', at.stored('index')[0]!), 60);
+    const packs = at.stored('data').sort();
     await check(vault);
     expect(vault.isBroken()).toBe(true);
     await forget();
-    expect(stored('data').sort()).toEqual(packs);
+    expect(at.stored('data').sort()).toEqual(packs);
     const id = await backup(vault, files);
-    expect(stored('data').sort()).toEqual(packs);
+    expect(at.stored('data').sort()).toEqual(packs);
     await expectSound(id);
   });
 
@@ -157,7 +155,7 @@ describe('a full backup makes damage good', () => {
     const { path, offset } = placeOf(block);
     flipBit(path, offset + 30);
     await backup(vault, files, { mark: true, heal: true });
-    const packs = stored('data').sort();
+    const packs = at.stored('data').sort();
     for (let round = 0; round < 2; round++) {
       const again = await openVault(at.backend);
       await again.loadIndex();
@@ -170,7 +168,7 @@ describe('a full backup makes damage good', () => {
       for await (const bytes of again.reader(quiet).stream([block.toString('hex')])) found.push(bytes);
       expect(found[0]!.equals((files['a'] as Buffer).subarray(0, 16 << 10))).toBe(true);
     }
-    expect(stored('data').sort()).toEqual(packs);
+    expect(at.stored('data').sort()).toEqual(packs);
   });
 
   it('B5 damage that the backup does not rely upon stays told, and is mended once its data is there again', async () => {

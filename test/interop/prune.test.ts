@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { faulty } from '../../src/backends/faulty.ts';
@@ -32,8 +32,6 @@ describe('prune of a vault', () => {
   });
   afterEach(() => at.remove());
 
-  const stored = (kind: string) =>
-    readdirSync(join(at.vault, kind), { recursive: true, encoding: 'utf8' }).filter((name) => /[0-9a-f]{64}$/.test(name));
   const bytesStored = () => [...contents(join(at.vault, 'data')).values()].reduce((sum, bytes) => sum + bytes.length, 0);
   const text = (name: string, lines: number) => Buffer.from(Array.from({ length: lines }, (_, i) => `${name} line ${i}\n`).join(''));
   const kept: Files = {
@@ -111,7 +109,7 @@ describe('prune of a vault', () => {
     const { vault, id } = await withWaste();
     await vault.records.remove(id);
     await prune(vault);
-    expect(stored('data')).toEqual([]);
+    expect(at.stored('data')).toEqual([]);
     await restic(at.vault, ['check', '--read-data']);
     const again = await backup(vault, kept);
     await expectSound(again, kept);
@@ -119,7 +117,7 @@ describe('prune of a vault', () => {
 
   it('P7 removes packs that no index lists, and blocks stored twice', async () => {
     const { vault, id } = await withWaste();
-    const [index] = stored('index');
+    const [index] = at.stored('index');
     rmSync(join(at.vault, 'index', index!)); // what it listed is stored once more, then rebuilt lists both
     await backup(vault, kept);
     await restic(at.vault, ['rebuild-index']);
@@ -173,17 +171,17 @@ describe('prune of a vault', () => {
       files = { ...files, [`f${i}`]: noise(`f${i}`, 3000) };
       id = await backup(vault, files);
     }
-    expect(stored('index').length).toBeGreaterThanOrEqual(12);
+    expect(at.stored('index').length).toBeGreaterThanOrEqual(12);
     const report = await prune(vault);
     expect(report.packsRepacked).toBeGreaterThanOrEqual(20);
-    expect(stored('data').length).toBeLessThan(6);
-    expect(stored('index').length).toBeLessThan(4);
+    expect(at.stored('data').length).toBeLessThan(6);
+    expect(at.stored('index').length).toBeLessThan(4);
     await expectSound(id, files);
   });
 
   it('P7 refuses while a damaged index hides packs', async () => {
     const { vault } = await withWaste();
-    flipBit(join(at.vault, 'index', stored('index')[0]!), 50);
+    flipBit(join(at.vault, 'index', at.stored('index')[0]!), 50);
     const before = contents(at.vault);
     await expect(prune(vault)).rejects.toMatchObject({ code: 'REPO_DAMAGED' });
     const lock = await vault.lock(true);
@@ -198,10 +196,10 @@ describe('prune of a vault', () => {
   it('P7 a damaged block that must move stops the prune before anything is removed', async () => {
     const { vault } = await withWaste();
     await vault.loadIndex();
-    for (const path of stored('data')) flipBit(join(at.vault, 'data', path), 20);
-    const before = stored('data');
+    for (const path of at.stored('data')) flipBit(join(at.vault, 'data', path), 20);
+    const before = at.stored('data');
     await expect(prune(vault)).rejects.toMatchObject({ code: 'REPO_DAMAGED' });
-    expect(stored('data')).toEqual(expect.arrayContaining(before));
+    expect(at.stored('data')).toEqual(expect.arrayContaining(before));
   });
 
   it('P7 killed after any operation, a prune leaves a whole vault', async () => {
