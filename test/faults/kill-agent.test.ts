@@ -122,8 +122,9 @@ describe('SIGKILL while a backup runs', () => {
       await counting.remove();
 
       const whom: readonly Victims[] = [['agent'], ['task', 'agent'], ['task']];
+      // The task alone dies at every operation of kill-task.test.ts already.
       const strikes = chosen(length - 10, Math.ceil(length / 6)).flatMap((n) =>
-        full ? whom.map((victims) => ({ n, victims })) : [{ n, victims: whom[n % 3]! }],
+        full ? whom.slice(0, 2).map((victims) => ({ n, victims })) : [{ n, victims: whom[n % 3]! }],
       );
       // A vault that grew by hundreds of runs would be slow to check.
       const groups = Array.from({ length: Math.ceil(strikes.length / 10) }, (_, i) => strikes.slice(i * 10, i * 10 + 10));
