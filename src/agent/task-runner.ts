@@ -38,7 +38,7 @@ export function createTaskRunner(context: AgentContext, script: string): TaskRun
         {
           script,
           cwd: layout.tmp,
-          env: { ...environment, AGENT_HOME: layout.home, TMPDIR: layout.tmp },
+          env: { ...environment, AGENT_HOME: layout.home, AGENT_RUN: layout.run, TMPDIR: layout.tmp },
           niceness: settings.taskNiceness,
           patience,
         },
