@@ -1,11 +1,14 @@
 // Dumps: the output of real commands, whole or not at all.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { StillpointError } from '../../src/base/errors.ts';
+import { failure, type StillpointError } from '../../src/base/errors.ts';
 import type { CommandSource } from '../../src/model/plan.ts';
+import type { ContentReader } from '../../src/ports/target.ts';
+import { feedCommand } from '../../src/sources/command/target.ts';
 import { testVault, type Vault } from '../beds/vault.ts';
 
 let root: string;
@@ -87,4 +90,25 @@ describe('dumps by command', () => {
     const failing = vault.restore(dump.id, { kind: 'command', shell: 'head -c 10 >/dev/null; echo "table exists" >&2; exit 7' });
     await expect(failing).rejects.toMatchObject({ code: 'TARGET_FAILED', message: expect.stringMatching(/ended with 7: table exists/) });
   });
+
+  it.each(['is cancelled', 'meets a damaged block'])(
+    'S10 a load command takes no dump for whole that breaks off because the restore %s',
+    async (how) => {
+      const stop = new AbortController();
+      const stream = async function* () {
+        yield Buffer.alloc(1 << 20);
+        await sleep(300); // the command has read what there is, and waits
+        if (how === 'is cancelled') setTimeout(() => stop.abort(new Error('cancelled')), 100);
+        else throw failure('REPO_DAMAGED', { kind: 'block', name: 'b', detail: 'flipped' });
+        await sleep(500);
+        stop.signal.throwIfAborted();
+      };
+      const line = { shell: `cd '${root}' && cat > part && mv part whole` };
+      const restoring = feedCommand(line, [], { stream } as unknown as ContentReader, stop.signal);
+      await expect(restoring).rejects.toThrow(how === 'is cancelled' ? 'cancelled' : 'flipped');
+      await sleep(300);
+      expect(existsSync(join(root, 'part'))).toBe(true);
+      expect(existsSync(join(root, 'whole'))).toBe(false);
+    },
+  );
 });

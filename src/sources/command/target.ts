@@ -20,20 +20,30 @@ export async function feedCommand(
     said = (said + piece.toString('utf8')).slice(-1000);
   });
   let bytes = 0;
+  // The end of its input means to a load command that all has come, and it may commit: it must be dead before a stream that broke off ends.
+  const broken = () => killGroup(child);
   const counted = async function* () {
-    for await (const piece of reader.stream(content)) {
-      bytes += piece.length;
-      yield piece;
+    try {
+      for await (const piece of reader.stream(content)) {
+        bytes += piece.length;
+        yield piece;
+      }
+    } catch (error) {
+      broken();
+      throw error;
     }
   };
   const ended = once(child, 'close').catch((error: NodeJS.ErrnoException) => [error.code ?? 'unknown', null]);
+  signal.addEventListener('abort', broken, { once: true });
   try {
+    signal.throwIfAborted();
     await pipeline(counted, child.stdin!, { signal });
   } catch (cause) {
-    if (signal.aborted) killGroup(child);
     if (signal.aborted) throw cause;
     // A command that stops reading says why with its exit code.
     if (!['EPIPE', 'ERR_STREAM_PREMATURE_CLOSE', 'ENOENT'].includes(String((cause as { code?: unknown }).code))) throw cause;
+  } finally {
+    signal.removeEventListener('abort', broken);
   }
   const [code, killed] = await ended;
   const words = said.trim().split('\n').at(-1) ?? '';
