@@ -25,11 +25,26 @@ export function createFile(dirfd: number, name: libc.PathBytes): number {
   return libc.openAt(dirfd, name, libc.open.readWrite | libc.open.create | libc.open.exclusive | libc.open.noFollow, 0o600);
 }
 
-/** Applies `meta` to the regular file or directory open as `fd`. Returns what could not be applied, in words. */
-export function applyMeta(fd: number, meta: FileMeta): string[] {
+/**
+ * Whether a file that is created in the directory open as `dirfd` may get attributes from it: what is inherited (a default ACL, compression
+ * on btrfs) is an attribute of the directory too.
+ */
+export function bequeathsXattrs(dirfd: number): boolean {
+  try {
+    return listXattrs(dirfd).some(ours);
+  } catch (error) {
+    return errnoOf(error) !== 'ENOTSUP';
+  }
+}
+
+/**
+ * Applies `meta` to the regular file or directory open as `fd`. Returns what could not be applied, in words. `bare`: it is new and has no
+ * attributes that would have to go.
+ */
+export function applyMeta(fd: number, meta: FileMeta, bare = false): string[] {
   const warnings: string[] = [];
   const owned = attempt(warnings, 'owner', () => libc.chown(fd, meta.uid, meta.gid));
-  applyXattrs(fd, meta.xattrs, warnings);
+  if (!bare || meta.xattrs.length > 0) applyXattrs(fd, meta.xattrs, warnings);
   attempt(warnings, 'mode', () => libc.chmod(fd, permitted(meta, owned)));
   attempt(warnings, 'times', () => libc.setTimes(fd, meta.atime, meta.mtime));
   return warnings;
@@ -41,7 +56,7 @@ export function applyMetaAt(dirfd: number, name: libc.PathBytes, meta: FileMeta)
   const fd = libc.openAt(dirfd, name, libc.open.path | libc.open.noFollow);
   try {
     const symlink = (statFd(fd).mode & fileType.mask) === fileType.symlink;
-    const owned = attempt(warnings, 'owner', () => libc.chown(fd, meta.uid, meta.gid));
+    const owned = attempt(warnings, 'owner', () => libc.chownPathFd(fd, meta.uid, meta.gid));
     const path = Buffer.concat([Buffer.from(`/proc/self/fd/${dirfd}/`), Buffer.from(name as Uint8Array)]);
     applyXattrs(path, meta.xattrs, warnings);
     if (!symlink) attempt(warnings, 'mode', () => libc.chmodPathFd(fd, permitted(meta, owned)));

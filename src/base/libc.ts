@@ -39,6 +39,7 @@ const c = {
   unlinkat: bound('unlinkat', 'int', ['int', 'void *', 'int']),
   renameat: bound('renameat', 'int', ['int', 'void *', 'int', 'void *']),
   readlinkat: bound('readlinkat', 'int64', ['int', 'void *', 'void *', 'size_t']),
+  fchown: bound('fchown', 'int', ['int', 'uint32', 'uint32']),
   fchownat: bound('fchownat', 'int', ['int', 'void *', 'uint32', 'uint32', 'int']),
   fchmod: bound('fchmod', 'int', ['int', 'uint32']),
   fchmodat: bound('fchmodat', 'int', ['int', 'void *', 'uint32', 'int']),
@@ -99,8 +100,12 @@ export function chownAt(dirfd: number, name: PathBytes, uid: number, gid: number
   check(c.fchownat(dirfd, cString(name), uid, gid, atSymlinkNoFollow), 'fchownat', name);
 }
 
-/** Takes descriptors opened with `open.path` too. */
 export function chown(fd: number, uid: number, gid: number): void {
+  check(c.fchown(fd, uid, gid), 'fchown');
+}
+
+/** Changes the owner of what `fd`, opened with `open.path`, names. */
+export function chownPathFd(fd: number, uid: number, gid: number): void {
   check(c.fchownat(fd, cString(''), uid, gid, atEmptyPath), 'fchownat');
 }
 

@@ -2,17 +2,21 @@
 import { fstatSync, ftruncateSync, readSync, writeSync } from 'node:fs';
 import { errnoOf, isCode } from '../base/errors.ts';
 import { close as closeFd, punchHole } from '../base/libc.ts';
-import { applyMeta, createFile } from '../base/libc-meta.ts';
-import type { BlobToLoad, DamagedBlob, FileToFill, FillOutcome, JobResults } from './jobs.ts';
+import { applyMeta, bequeathsXattrs, createFile } from '../base/libc-meta.ts';
+import { type FileToFill, fileReader, flatOutcomes } from './fill-files.ts';
+import type { BlobsToFill, DamagedBlob, FilesToFill, JobResults } from './jobs.ts';
+import { writesOfBlob } from './load-plan.ts';
+import type { BlobInBytes } from './unpack.ts';
 import { isZero } from './zero.ts';
 
 interface OpenFile {
+  readonly file: FileToFill;
   fd: number;
   left: number;
   end: number;
   written: number;
   warnings: readonly string[];
-  error?: NodeJS.ErrnoException;
+  error?: { readonly message: string; readonly code: string };
 }
 
 /** Bytes that are compared with what is there, and written if they differ: a disk's block, also where a block of zeros is larger. */
@@ -20,35 +24,40 @@ const compareStep = 1 << 20;
 const present = Buffer.alloc(compareStep);
 
 /** Writes every blob to its places. A file that fails is told in its outcome; what a damaged blob should have filled is left as it was. */
-export function fillFiles(
-  files: readonly FileToFill[],
-  blobs: readonly BlobToLoad[],
-  open: (blob: BlobToLoad) => Buffer,
-): JobResults['fill'] {
-  const states: OpenFile[] = files.map(() => ({ fd: -1, left: 0, end: 0, written: 0, warnings: [] }));
-  for (const blob of blobs) for (let i = 0; i < blob.writes.length; i += 2) states[blob.writes[i]!]!.left++;
+export function fillFiles(files: FilesToFill, blobs: BlobsToFill, open: (blob: BlobInBytes) => Buffer): JobResults['fill'] {
+  const fileAt = fileReader(files);
+  const bequeaths = new Map<number, boolean>();
+  const states = Array.from(files.sizes, (_, i): OpenFile => ({ file: fileAt(i), fd: -1, left: 0, end: 0, written: 0, warnings: [] }));
+  for (const file of blobs.files) states[file]!.left++;
   const damaged: DamagedBlob[] = [];
   let bytes = 0;
   try {
-    for (const [i, file] of files.entries()) if (states[i]!.left === 0) attempt(states[i]!, () => finish(file, begin(file, states[i]!)));
-    for (const [number, blob] of blobs.entries()) {
-      const plain = soundOr(damaged, number, () => open(blob));
+    for (const state of states) if (state.left === 0) attempt(state, () => finish(begin(state), bequeaths));
+    for (let number = 0; number < blobs.lengths.length; number++) {
+      const plain = soundOr(damaged, number, () => open(blobAt(blobs, number)));
       if (!plain) continue;
-      for (let i = 0; i < blob.writes.length; i += 2) {
-        const file = files[blob.writes[i]!]!;
-        const state = states[blob.writes[i]!]!;
+      const [from, to] = writesOfBlob(blobs, number);
+      for (let i = from; i < to; i++) {
+        const state = states[blobs.files[i]!]!;
         attempt(state, () => {
-          write(file, begin(file, state), plain, blob.writes[i + 1]!);
+          write(begin(state), plain, blobs.positions[i]!);
           bytes += plain.length;
-          if (--state.left === 0) finish(file, state);
+          if (--state.left === 0) finish(state, bequeaths);
         });
       }
     }
   } finally {
-    for (const [i, file] of files.entries()) close(file, states[i]!);
+    for (const state of states) close(state);
   }
-  return { outcomes: states.map(outcomeOf), bytes, damaged };
+  return { outcomes: flatOutcomes(states), bytes, damaged };
 }
+
+const blobAt = ({ ids, offsets, lengths, plainLengths }: BlobsToFill, i: number): BlobInBytes => ({
+  id: ids.subarray(32 * i, 32 * i + 32),
+  offset: offsets[i]!,
+  length: lengths[i]!,
+  plainLength: plainLengths[i]!,
+});
 
 /** A damaged blob costs only those files that need it. */
 function soundOr(damaged: DamagedBlob[], number: number, open: () => Buffer): Buffer | undefined {
@@ -66,18 +75,20 @@ function attempt(state: OpenFile, step: () => void): void {
   try {
     step();
   } catch (error) {
-    if (!errnoOf(error)) throw error;
-    state.error = error as NodeJS.ErrnoException;
+    const code = errnoOf(error);
+    if (!code) throw error;
+    state.error = { message: (error as Error).message, code };
   }
 }
 
-function begin(file: FileToFill, state: OpenFile): OpenFile {
-  if (state.fd < 0) state.fd = file.open.kind === 'fd' ? file.open.fd : createFile(file.open.dirfd, Buffer.from(file.open.name));
+function begin(state: OpenFile): OpenFile {
+  const { open } = state.file;
+  if (state.fd < 0) state.fd = open.kind === 'fd' ? open.fd : createFile(open.dirfd, open.name);
   return state;
 }
 
-function write(file: FileToFill, state: OpenFile, plain: Buffer, position: number): void {
-  if (!file.compare) {
+function write(state: OpenFile, plain: Buffer, position: number): void {
+  if (!state.file.compare) {
     if (!isZero(plain)) put(state, plain, position); // a new file has its hole there
     return;
   }
@@ -96,15 +107,22 @@ function put(state: OpenFile, bytes: Buffer, position: number): void {
   state.end = Math.max(state.end, position + bytes.length);
 }
 
-function finish(file: FileToFill, state: OpenFile): void {
-  if (file.open.kind === 'fd') return;
-  if (state.end < file.size) ftruncateSync(state.fd, file.size);
-  if (file.meta) state.warnings = applyMeta(state.fd, file.meta);
-  close(file, state);
+/** `bequeaths`: what is known of the directories by their descriptors, which stay the same during a job. */
+function finish(state: OpenFile, bequeaths: Map<number, boolean>): void {
+  const { open, size, meta } = state.file;
+  if (open.kind === 'fd') return;
+  if (state.end < size) ftruncateSync(state.fd, size);
+  let inherited = bequeaths.get(open.dirfd);
+  if (inherited === undefined) {
+    inherited = bequeathsXattrs(open.dirfd);
+    bequeaths.set(open.dirfd, inherited);
+  }
+  if (meta) state.warnings = applyMeta(state.fd, meta, !inherited);
+  close(state);
 }
 
-function close(file: FileToFill, state: OpenFile): void {
-  if (file.open.kind === 'fd' || state.fd < 0) return;
+function close(state: OpenFile): void {
+  if (state.file.open.kind === 'fd' || state.fd < 0) return;
   closeFd(state.fd); // fs.closeSync warns in a worker about descriptors that it did not open
   state.fd = -1;
 }
@@ -127,9 +145,4 @@ function readAt(fd: number, into: Buffer, position: number): number {
     done += got;
   }
   return done;
-}
-
-function outcomeOf(state: OpenFile): FillOutcome {
-  const { written, warnings, error } = state;
-  return error ? { written, warnings, error: error.message, errno: error.code ?? '' } : { written, warnings };
 }

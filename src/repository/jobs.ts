@@ -1,7 +1,7 @@
 // What the main thread asks of its workers. Descriptors and SharedArrayBuffers are the process's, so both sides can use them.
 
 import type { Problem } from '../base/errors.ts';
-import type { FileMeta } from '../base/libc-meta.ts';
+import type { Xattr } from '../base/libc-xattr.ts';
 import type { Chunking } from '../ports/blob.ts';
 import type { SharedIndex } from './blob-index.ts';
 import type { MasterKey } from './crypto.ts';
@@ -62,24 +62,47 @@ export interface BlobToLoad {
   readonly offset: number;
   readonly length: number;
   readonly plainLength: number;
-  /** [file index, position] pairs: where to write it. */
-  readonly writes: readonly number[];
 }
 
-export interface FileToFill {
-  readonly open:
-    | { readonly kind: 'fd'; readonly fd: number }
-    | { readonly kind: 'create'; readonly dirfd: number; readonly name: Uint8Array };
-  readonly size: number;
-  readonly compare: boolean;
-  readonly meta?: FileMeta;
+/** Blocks to be written, with the places where: flat, as there are many. */
+export interface BlobsToFill {
+  /** By block, 32 bytes each. */
+  readonly ids: Uint8Array;
+  /** By block: where its envelope lies in the buffer. */
+  readonly offsets: Uint32Array;
+  readonly lengths: Uint32Array;
+  readonly plainLengths: Uint32Array;
+  /** By block: the end of its stretch in `files` and `positions`; it begins where that of the block before ends. */
+  readonly writeEnds: Uint32Array;
+  /** By write: the number of the file, and where in it. */
+  readonly files: Uint32Array;
+  readonly positions: Float64Array;
 }
 
-export interface FillOutcome {
-  readonly written: number;
-  readonly warnings: readonly string[];
-  readonly error?: string;
-  readonly errno?: string;
+/** Files of a fill job, each array by file; fill-files.ts makes and reads it. */
+export interface FilesToFill {
+  readonly flags: Uint8Array;
+  /** The open file, or the directory in which to create it. */
+  readonly fds: Int32Array;
+  /** One after the other; empty where the file is open. */
+  readonly names: Uint8Array;
+  readonly nameEnds: Uint32Array;
+  readonly sizes: Float64Array;
+  /** uid, gid and mode. */
+  readonly owners: Uint32Array;
+  /** Seconds and nanoseconds of atime and mtime. */
+  readonly times: Float64Array;
+  /** Of files that have any. */
+  readonly xattrs: readonly (readonly [file: number, attributes: readonly Xattr[]])[];
+}
+
+/** What came of the files of a fill job. */
+export interface FillOutcomes {
+  /** By file: bytes written. */
+  readonly written: Float64Array;
+  /** Metadata that could not be applied. */
+  readonly warnings: readonly (readonly [file: number, details: readonly string[]])[];
+  readonly errors: readonly (readonly [file: number, error: { readonly message: string; readonly code: string }])[];
 }
 
 export type Job =
@@ -102,7 +125,7 @@ export type Job =
   /** Opens blobs out of `bytes`; answers their plain bytes. */
   | { readonly type: 'open'; readonly bytes: Uint8Array; readonly blobs: readonly BlobToLoad[] }
   /** Opens blobs and writes them into files. */
-  | { readonly type: 'fill'; readonly bytes: Uint8Array; readonly blobs: readonly BlobToLoad[]; readonly files: readonly FileToFill[] }
+  | { readonly type: 'fill'; readonly bytes: Uint8Array; readonly blobs: BlobsToFill; readonly files: FilesToFill }
   /** Opens every blob and answers only what is wrong. */
   | { readonly type: 'verify'; readonly bytes: Uint8Array; readonly pack: string; readonly blobs: readonly BlobToLoad[] };
 
@@ -113,7 +136,7 @@ export interface JobResults {
   repack: { readonly added: Added; readonly damaged: readonly DamagedBlob[] };
   flush: Record<string, never>;
   open: { readonly plain: readonly Uint8Array[] };
-  fill: { readonly outcomes: readonly FillOutcome[]; readonly bytes: number; readonly damaged: readonly DamagedBlob[] };
+  fill: { readonly outcomes: FillOutcomes; readonly bytes: number; readonly damaged: readonly DamagedBlob[] };
   verify: { readonly damaged: readonly DamagedBlob[]; readonly packHash: string };
 }
 

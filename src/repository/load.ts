@@ -2,12 +2,13 @@
 import { closeSync, fstatSync, ftruncateSync } from 'node:fs';
 import { collector } from '../base/collect.ts';
 import { backgroundLane, gate } from '../base/lane.ts';
-import { applyMeta, createFile, type FileMeta } from '../base/libc-meta.ts';
+import { applyMeta, createFile } from '../base/libc-meta.ts';
 import type { BlobId } from '../ports/blob.ts';
 import type { ContentReader, FileToWrite, FileWritten } from '../ports/target.ts';
 import { copyFinder } from './copies.ts';
-import type { DamagedBlob, FileToFill, FillOutcome } from './jobs.ts';
-import { type LoadRange, loadPlan, type Want } from './load-plan.ts';
+import { type FileToFill, flatFiles } from './fill-files.ts';
+import type { DamagedBlob, FillOutcomes } from './jobs.ts';
+import { type LoadRange, loadPlan, noWants, partOf, writesOf, writesOfBlob } from './load-plan.ts';
 import { ownMemory } from './pack-ranges.ts';
 import { type BlobReader, isDamage, type Located, locate, locateOthers } from './read-blob.ts';
 import { readTree } from './tree-store.ts';
@@ -19,14 +20,14 @@ import { zeroIds } from './zero-ids.ts';
 
 /** A batch of wants is planned and loaded at a time: this many blocks or bytes, and so many files held open. */
 const batchWants = 4096;
-const rangesWaiting = 8;
+const rangesWaiting = 4;
 const batchBytes = 256 << 20;
 const batchOpen = 256;
 const bytesInFlight = 48 << 20;
 const readAhead = 4;
 
 /** Told of blocks and files: when a batch is done, much that was kept for it is not needed any more. */
-const planned = collector(batchWants, 'major');
+const planned = collector(4 * batchWants, 'major');
 
 export interface VaultReader extends ContentReader {
   close(): Promise<void>;
@@ -53,7 +54,13 @@ export function vaultReader(state: OpenState, reader: BlobReader, signal: AbortS
   };
   const zero = zeroIds();
   const copies = copyFinder(() => state.index);
-  const blobSize = (id: BlobId) => plainSize(locate(state, id, 'data'));
+  let last: { readonly id: BlobId; readonly found: Located } | undefined;
+  /** A small file's one block is asked for twice in a row: for its size, then to be written. */
+  const find = (id: BlobId): Located => {
+    if (last?.id !== id) last = { id, found: locate(state, id, 'data') };
+    return last.found;
+  };
+  const blobSize = (id: BlobId) => plainSize(find(id));
 
   async function* stream(content: readonly BlobId[]): AsyncGenerator<Buffer> {
     const ahead: Promise<Buffer>[] = [];
@@ -70,8 +77,9 @@ export function vaultReader(state: OpenState, reader: BlobReader, signal: AbortS
 
   const writeFiles: ContentReader['writeFiles'] = async (files, onDone) => {
     const flight = gate(bytesInFlight);
-    let wants: Want<Filling>[] = [];
+    let wants = noWants<Filling>();
     let bytes = 0;
+    const waiting = () => wants.entries.length + wants.bare.length;
     const lane = backgroundLane(Math.max(4, state.backend.connections));
     /** Files that this thread has open. */
     const ours = new Set<Filling>();
@@ -84,18 +92,15 @@ export function vaultReader(state: OpenState, reader: BlobReader, signal: AbortS
       onDone({ tag: file.tag, written, warnings, ...(error ? { error } : {}) } satisfies FileWritten);
     };
 
-    const took = (range: LoadRange<Filling>, outcomes: readonly FillOutcome[], damaged: readonly DamagedBlob[] = []) => {
-      const open = range.files.map(() => 0);
-      for (const { number } of damaged) {
-        const { writes } = range.blobs[number]!;
-        for (let i = 0; i < writes.length; i += 2) open[writes[i]!]!++;
-      }
+    const took = (range: LoadRange<Filling>, outcomes: FillOutcomes, damaged: readonly DamagedBlob[] = []) => {
+      const writes = writesOf(range);
+      for (const { number } of damaged)
+        for (const file of range.blobs.files.subarray(...writesOfBlob(range.blobs, number))) writes[file]!--;
+      for (const [i, details] of outcomes.warnings) range.files[i]!.warnings = [...range.files[i]!.warnings, ...details];
+      for (const [i, { message, code }] of outcomes.errors) range.files[i]!.error ??= Object.assign(new Error(message), { code });
       range.files.forEach((filling, i) => {
-        const outcome = outcomes[i]!;
-        filling.written += outcome.written;
-        filling.warnings = [...filling.warnings, ...outcome.warnings];
-        if (outcome.error !== undefined) filling.error ??= Object.assign(new Error(outcome.error), { code: outcome.errno });
-        filling.left -= range.writesOf(i) - open[i]!;
+        filling.written += outcomes.written[i]!;
+        filling.left -= writes[i]!;
         settle(filling);
       });
     };
@@ -106,13 +111,16 @@ export function vaultReader(state: OpenState, reader: BlobReader, signal: AbortS
       try {
         const bytes =
           range.length > 0 ? await state.backend.load('data', range.pack, { offset: range.offset, length: range.length }) : Buffer.alloc(0);
-        const done = await workers().run({ type: 'fill', bytes, blobs: range.blobs, files: range.files.map(toFill) }, ownMemory(bytes));
+        const done = await workers().run(
+          { type: 'fill', bytes, blobs: range.blobs, files: flatFiles(range.files.map(toFill)) },
+          ownMemory(bytes),
+        );
         onBytes(done.bytes);
         took(range, done.outcomes, done.damaged);
         return done.damaged;
       } catch (error) {
         if (signal.aborted || !isDamage(error)) throw error;
-        return range.blobs.map((_, number) => ({ number, detail: error.message }));
+        return Array.from(range.blobs.lengths, (_, number) => ({ number, detail: error.message }));
       } finally {
         flight.leave(range.length);
       }
@@ -123,24 +131,25 @@ export function vaultReader(state: OpenState, reader: BlobReader, signal: AbortS
       signal.throwIfAborted();
       for (const { number, detail } of await attempt(range)) {
         // A block among others may have failed with its neighbours (a pack that was cut): it is tried alone first.
-        const alone = range.blobs.length > 1;
-        const places = others ?? locateOthers(state, copies, Buffer.from(range.blobs[number]!.id).toString('hex'), 'data');
-        const part = range.part(number, alone ? undefined : places[0]);
+        const alone = range.blobs.lengths.length > 1;
+        const places = others ?? locateOthers(state, copies, range.blobs.ids.subarray(32 * number, 32 * number + 32), 'data');
+        const part = partOf(range, number, alone ? undefined : places[0]);
         if (alone) await fill(part);
         else if (places.length > 0) await fill(part, places.slice(1));
         else
-          took(
-            part,
-            part.files.map(() => ({ written: 0, warnings: [], error: detail, errno: '' })),
-          );
+          took(part, {
+            written: new Float64Array(part.files.length),
+            warnings: [],
+            errors: part.files.map((_, i) => [i, { message: detail, code: '' }]),
+          });
       }
     };
 
     /** Plans what is wanted so far; loading goes on while the next batch gathers. */
     const runBatch = async () => {
-      planned(wants.length);
-      const plan = loadPlan(wants);
-      wants = [];
+      planned(waiting());
+      const plan = loadPlan(state.index, state.packs.names, wants);
+      wants = noWants();
       bytes = 0;
       for (const range of plan) lane.add(() => fill(range));
       if (ours.size >= batchOpen) await lane.idle();
@@ -150,21 +159,23 @@ export function vaultReader(state: OpenState, reader: BlobReader, signal: AbortS
     const add = async (filling: Filling) => {
       const { file } = filling;
       if (filling.by === 'worker' && file.content.length === 0) {
-        wants.push({ target: filling, position: 0 });
+        wants.bare.push(filling);
         filling.left++;
       }
       let position = file.open.kind === 'fd' ? file.open.base : 0;
       for (const id of file.content) {
-        const location = locate(state, id, 'data');
+        const location = find(id);
         const size = plainSize(location);
         if (file.mode === 'new' && filling.by !== 'worker' && zero(id, location)) onBytes(size);
         else {
-          wants.push({ id, location, target: filling, position });
+          wants.entries.push(location.entry);
+          wants.targets.push(filling);
+          wants.positions.push(position);
           filling.left++;
           bytes += size;
         }
         position += size;
-        if (wants.length >= batchWants || bytes >= batchBytes) await runBatch();
+        if (waiting() >= batchWants || bytes >= batchBytes) await runBatch();
       }
     };
 
@@ -176,7 +187,7 @@ export function vaultReader(state: OpenState, reader: BlobReader, signal: AbortS
         if (filling.by !== 'nobody') await bearDamage(filling, () => add(filling));
         filling.complete = true;
         settle(filling);
-        if (ours.size >= batchOpen || wants.length >= batchWants) await runBatch();
+        if (ours.size >= batchOpen || waiting() >= batchWants) await runBatch();
       }
       await runBatch();
       await lane.idle();
@@ -236,9 +247,6 @@ function toFill({ file, by, fd }: Filling): FileToFill {
     open: { kind: 'create', dirfd: file.open.dirfd, name: file.open.name },
     size: file.size,
     compare,
-    ...(file.meta ? { meta: metaToFill(file.meta) } : {}),
+    ...(file.meta ? { meta: file.meta } : {}),
   };
 }
-
-/** What is applied to a file, without what else a node holds: each is copied on its way to the worker. */
-const metaToFill = ({ uid, gid, mode, atime, mtime, xattrs }: FileMeta): FileMeta => ({ uid, gid, mode, atime, mtime, xattrs });

@@ -31,7 +31,7 @@ export function packRanges(index: BlobIndex, entries: readonly number[]): PackRa
 export function blobsToLoad(index: BlobIndex, entries: readonly number[], start: number): BlobToLoad[] {
   return entries.map((entry) => {
     const { offset, length, plainLength } = index.location(entry);
-    return { id: index.idOf(entry), type: index.isTree(entry) ? 'tree' : 'data', offset: offset - start, length, plainLength, writes: [] };
+    return { id: index.idOf(entry), type: index.isTree(entry) ? 'tree' : 'data', offset: offset - start, length, plainLength };
   });
 }
 

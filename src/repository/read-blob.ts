@@ -19,8 +19,9 @@ export interface BlobReader {
 const windowSize = 1 << 20;
 const windows = 24;
 
-/** Where a blob lies, with the name of its pack. */
+/** Where a blob lies, with the name of its pack and its entry in the index. */
 export interface Located extends BlobLocation {
+  readonly entry: number;
   readonly name: string;
 }
 
@@ -30,8 +31,8 @@ export function locate(state: OpenState, id: BlobId, type: BlobType): Located {
 }
 
 /** Where further copies of a blob lie that is known to be in the index. */
-export function locateOthers(state: OpenState, copies: CopyFinder, id: BlobId, type: BlobType): Located[] {
-  const others = copies.others(state.index.find(Buffer.from(id, 'hex'), type === 'tree'));
+export function locateOthers(state: OpenState, copies: CopyFinder, id: Uint8Array, type: BlobType): Located[] {
+  const others = copies.others(state.index.find(id, type === 'tree'));
   return others.map((entry) => locationOf(state, entry)).filter((location) => location !== undefined);
 }
 
@@ -39,7 +40,7 @@ function locationOf({ index, packs }: OpenState, entry: number): Located | undef
   if (entry < 0) return undefined;
   const location = index.location(entry);
   const name = packs.names[location.pack];
-  return name === undefined ? undefined : { ...location, name };
+  return name === undefined ? undefined : { ...location, name, entry };
 }
 
 export function blobReader(state: OpenState): BlobReader {
@@ -84,7 +85,7 @@ export function blobReader(state: OpenState): BlobReader {
       return open(await envelopeAt(first), first);
     } catch (error) {
       if (!isDamage(error)) throw error;
-      for (const other of locateOthers(state, copies, id, type)) {
+      for (const other of locateOthers(state, copies, Buffer.from(id, 'hex'), type)) {
         try {
           return open(await envelopeAt(other), other);
         } catch (another) {

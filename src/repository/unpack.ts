@@ -17,16 +17,16 @@ export interface BlobInBytes {
 /** The plain bytes in memory of their own. Throws REPO_DAMAGED. */
 export function openBlob(cipher: Cipher, bytes: Uint8Array, blob: BlobInBytes): Buffer {
   const plain = peekBlob(cipher, bytes, blob);
-  return blob.plainLength > 0 ? Buffer.from(plain) : plain;
+  return Buffer.from(plain);
 }
 
-/** The same, in memory that the next use of zstd in this thread overwrites. */
+/** The same, in memory that the next use of this cipher or of zstd in this thread overwrites. */
 export function peekBlob(cipher: Cipher, bytes: Uint8Array, blob: BlobInBytes): Buffer {
   const name = () => Buffer.from(blob.id).toString('hex');
   const damaged = (detail: string) => fail('REPO_DAMAGED', { kind: 'block', name: name(), detail });
   if (blob.offset + blob.length > bytes.length) damaged('its pack is too short');
   allocated(blob.length);
-  const opened = cipher.open(bytes.subarray(blob.offset, blob.offset + blob.length), 'block', name);
+  const opened = cipher.openShared(bytes.subarray(blob.offset, blob.offset + blob.length), 'block', name);
   const plain = blob.plainLength > 0 ? unzip(opened, blob.plainLength) : opened;
   if (plain?.length !== (blob.plainLength || opened.length)) return damaged('it does not decompress');
   if (hash('sha256', plain, 'buffer').compare(blob.id) !== 0) damaged('its content does not match its name');
