@@ -28,7 +28,7 @@ export function localFailure(error: unknown, attempt: Attempt): Error {
   const { location, operation, kind, name, right } = attempt;
   const detail = (error as Error).message;
   if (errno === 'ENOSPC' || errno === 'EDQUOT') return failure('POOL_FULL', { location }, { cause: error });
-  if (errno === 'EACCES' || errno === 'EPERM') return failure('POOL_NO_RIGHT', { right, location }, { cause: error });
+  if (errno === 'EACCES' || errno === 'EPERM' || errno === 'EROFS') return failure('POOL_NO_RIGHT', { right, location }, { cause: error });
   if (passing.has(errno)) return new Transient(failure('POOL_OFFLINE', { location, detail }, { cause: error }));
   return failure('BACKEND_FAILED', { operation, kind, name, location, detail }, { cause: error });
 }

@@ -19,7 +19,8 @@ export const localPool: PoolProvider = {
     const { id } = vault.pool;
     if (id === undefined) await needDirectory(place, false);
     else await checkLocalMarker(place, id);
-    return limited(localBackend({ root: place.path, path: vault.path, ...(id === undefined ? {} : { poolId: id }) }), deps.limit);
+    const marked = id === undefined ? {} : { poolId: id, spendReserve: deps.spendReserve ?? false };
+    return limited(localBackend({ root: place.path, path: vault.path, ...marked }), deps.limit);
   },
 
   async probe(pool, create) {

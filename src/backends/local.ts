@@ -6,6 +6,7 @@ import type { Backend, FileKind, StoredFile } from '../ports/backend.ts';
 import { folderOf, isFileName, isShardName, keyOf } from './layout.ts';
 import { type Attempt, isTemporaryName, localFailure, makeFolder, readFully, syncFolder, writeDurably } from './local-files.ts';
 import { checkLocalMarker } from './local-marker.ts';
+import { openReserve } from './local-reserve.ts';
 
 export interface LocalOptions {
   /** Absolute path of the pool's directory. It is never made here. */
@@ -14,6 +15,8 @@ export interface LocalOptions {
   readonly path: string;
   /** The id that the pool's marker must carry whenever something is missing; undefined: the marker is not asked for. */
   readonly poolId?: string;
+  /** This repository is opened to give space back: what does not fit may have the pool's reserve. Pools without a marker have none. */
+  readonly spendReserve?: boolean;
 }
 
 /** An unfinished file of ours is a crash's once it is so old (milliseconds). */
@@ -26,6 +29,8 @@ const statsAtATime = 64;
  *
  * Where a file or directory is missing, the pool's marker is asked for first: a share that went away looks like an empty directory, and neither
  * may a listing come out empty for that reason, nor may a save go to the disk below the mount point.
+ *
+ * A marked pool keeps a reserve (local-reserve.ts), so that there is room for a prune when nothing else fits any more.
  */
 export function localBackend(options: LocalOptions): Backend {
   const root = resolve(options.root);
@@ -34,6 +39,8 @@ export function localBackend(options: LocalOptions): Backend {
   const place = { type: 'local', path: root } as const;
   /** Directories that this backend has looked after already: made durable, and cleared of what a crash left. */
   const prepared = new Map<string, Promise<void>>();
+  /** Under way: who closes after a failure waits for the others, so that the end of the process leaves no half of a file. */
+  const saves = new Set<Promise<void>>();
 
   const attempt = (operation: string, right: Attempt['right'], kind: FileKind, name: string): Attempt => {
     return { operation, right, kind, name, location };
@@ -41,6 +48,8 @@ export function localBackend(options: LocalOptions): Backend {
   const mustBeMounted = async () => {
     if (options.poolId !== undefined) await checkLocalMarker(place, options.poolId);
   };
+  const reserve =
+    options.poolId === undefined ? undefined : openReserve({ folder: root, spend: options.spendReserve ?? false, mustBeMounted });
 
   const prepare = (folder: string) => {
     let done = prepared.get(folder);
@@ -68,23 +77,38 @@ export function localBackend(options: LocalOptions): Backend {
     }
   };
 
+  const save = async (kind: FileKind, name: string, bytes: Uint8Array) => {
+    const folder = join(location, folderOf(kind, name));
+    const write = async () => {
+      await prepare(folder);
+      await writeDurably(folder, name, bytes).catch(async (error: unknown) => {
+        if (errnoOf(error) !== 'ENOENT') throw error;
+        prepared.delete(folder);
+        await prepare(folder);
+        await writeDurably(folder, name, bytes);
+      });
+    };
+    try {
+      if (reserve === undefined) return await write();
+      if (kind === 'data') await reserve.hold();
+      await reserve.withRoom(write);
+    } catch (error) {
+      throw localFailure(error, attempt('save', 'put', kind, name));
+    }
+  };
+
   return {
     location,
     connections: 4,
 
-    async save(kind, name, bytes) {
-      const folder = join(location, folderOf(kind, name));
-      try {
-        await prepare(folder);
-        await writeDurably(folder, name, bytes).catch(async (error: unknown) => {
-          if (errnoOf(error) !== 'ENOENT') throw error;
-          prepared.delete(folder);
-          await prepare(folder);
-          await writeDurably(folder, name, bytes);
-        });
-      } catch (error) {
-        throw localFailure(error, attempt('save', 'put', kind, name));
-      }
+    save(kind, name, bytes) {
+      const saving = save(kind, name, bytes);
+      const settled = saving.then(
+        () => void saves.delete(settled),
+        () => void saves.delete(settled),
+      );
+      saves.add(settled);
+      return saving;
     },
 
     async load(kind, name, range) {
@@ -146,7 +170,10 @@ export function localBackend(options: LocalOptions): Backend {
       }
     },
 
-    async close() {},
+    async close() {
+      await Promise.all(saves);
+      await reserve?.restore();
+    },
   };
 }
 

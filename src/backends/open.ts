@@ -47,5 +47,6 @@ export async function poolMarker(providers: Providers, pool: PoolDoor, deps: Ope
 
 function poolDeps(pool: PoolDoor, deps: OpenDeps): PoolDeps {
   const limit = deps.limit ?? bandwidthLimit(pool.bandwidth);
-  return deps.network === undefined ? { limit } : { limit, network: deps.network };
+  const { network, spendReserve } = deps;
+  return { limit, ...(network && { network }), ...(spendReserve && { spendReserve }) };
 }

@@ -30,6 +30,8 @@ export interface Network {
 export interface PoolDeps {
   readonly limit: Limit;
   readonly network?: Network;
+  /** The repository is opened to give space back: on a full pool it may use what the adapter keeps for that. */
+  readonly spendReserve?: boolean;
 }
 
 /** Methods throw passing trouble as Transient; open.ts tries again. */
@@ -54,6 +56,8 @@ export interface OpenDeps {
   readonly limit?: Limit;
   readonly network?: Network;
   readonly patience?: Patience;
+  /** See PoolDeps; default: no. */
+  readonly spendReserve?: boolean;
 }
 
 /** The place as the adapter's own kind; a wrong entry in the table of providers is a defect. */

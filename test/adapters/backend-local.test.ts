@@ -2,12 +2,13 @@ import { spawn } from 'node:child_process';
 import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, unlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { localBackend } from '../../src/backends/local.ts';
 import { localPool } from '../../src/backends/local-pool.ts';
 import { bindPool, openBackend, poolMarker, probePool } from '../../src/backends/open.ts';
 import type { Providers } from '../../src/backends/provider.ts';
 import { run } from '../beds/programs.ts';
+import { type SmallDisk, smallDisk } from '../beds/small-disk.ts';
 import { backendContract, listed, nameOf } from '../contract/backend.ts';
 
 const providers: Providers = { local: async () => localPool, s3: async () => localPool };
@@ -59,6 +60,18 @@ describe('P1 a pool that is a directory', () => {
     await backend.save('keys', name, bytes);
     expect((await readdir(keys)).sort()).toEqual([fresh, restics, 'README', `${name}x`, name].sort());
     expect(await listed(backend, 'keys')).toEqual([{ name, size: bytes.length }]);
+  });
+
+  test('P1 closing waits for what is being saved: nothing half-written is left by a process that ends then', async () => {
+    const backend = localBackend({ root, path: 'closing' });
+    const large = Buffer.alloc(8 << 20, 1);
+    let saved = false;
+    const saving = backend.save('data', nameOf(large), large).then(() => {
+      saved = true;
+    });
+    await backend.close();
+    expect(saved).toBe(true);
+    await saving;
   });
 
   test('P1 a file that was cut short gives an error, not fewer bytes', async () => {
@@ -229,5 +242,71 @@ describe('P1 a directory in trouble', () => {
     expect(out.steps).toEqual(['put:false', 'list:true', 'delete:true']);
     expect(out.save).toBe(`POOL_NO_RIGHT the credentials may not put in ${path}/v`);
     expect(out.load).toBe('POOL_NO_RIGHT');
+  });
+});
+
+describe('P1 the reserve of a pool', () => {
+  const mib = 1 << 20;
+  let disk: SmallDisk;
+  let path: string;
+  const reserve = () => join(path, '.stillpoint-reserve');
+  const open = (spendReserve: boolean) => openBackend(providers, { pool: door(path, 'one'), path: 'v/a' }, { spendReserve });
+  const another = (n: number, size = 4000) => {
+    const other = Buffer.alloc(size, n);
+    return [nameOf(other), other] as const;
+  };
+  beforeEach(async () => {
+    disk = await smallDisk(12 * mib);
+    path = join(disk.path, 'pool');
+    await bindPool(providers, door(path), 'one', true);
+  });
+  afterEach(() => disk.remove());
+
+  test('P1 is there with the first pack: 4 MiB really taken, for its owner only; one that a crash left short is made anew', async () => {
+    await writeFile(reserve(), 'short');
+    const backend = await open(false);
+    await backend.save('keys', name, bytes);
+    expect((await stat(reserve())).size).toBe(5);
+    await backend.save('data', name, bytes);
+    const made = await stat(reserve());
+    expect([made.size, made.blocks * 512, made.mode & 0o777]).toEqual([4 * mib, 4 * mib, 0o600]);
+    await (await open(false)).save('data', ...another(1));
+    expect((await stat(reserve())).ino).toBe(made.ino);
+  });
+
+  test('P1 gives way to a task that frees space, on a full pool, and is made again once there is room', async () => {
+    const backup = await open(false);
+    await backup.save('data', name, bytes);
+    disk.fill();
+    await expect(backup.save('locks', ...another(1))).rejects.toMatchObject({ code: 'POOL_FULL' });
+    expect((await stat(reserve())).size).toBe(4 * mib);
+
+    const prune = await open(true);
+    await Promise.all([prune.save('locks', ...another(1)), prune.save('index', ...another(2)), prune.save('data', ...another(3))]);
+    await expect(stat(reserve())).rejects.toThrow('ENOENT');
+    await prune.close();
+    // What was saved took some of it: then as much is kept as there is.
+    expect((await stat(reserve())).size).toBe(mib);
+    await expect((await open(false)).save('data', ...another(4))).rejects.toMatchObject({ code: 'POOL_FULL' });
+    expect((await stat(reserve())).size).toBe(mib);
+    disk.free();
+    await (await open(false)).save('data', ...another(4));
+    expect((await stat(reserve())).size).toBe(4 * mib);
+  });
+
+  test('P1 a pool whose directory takes no file goes without', async () => {
+    await mkdir(join(path, 'v/a/data'), { recursive: true });
+    await mkdir(reserve()); // nothing can be written by this name
+    const backend = await open(false);
+    await backend.save('data', name, bytes);
+    expect(await backend.load('data', name)).toEqual(bytes);
+  });
+
+  test('P1 a directory that is mounted read-only says that the right to write is missing', async () => {
+    const backend = await open(false);
+    await backend.save('keys', name, bytes);
+    await run('mount', ['-o', 'remount,ro', disk.path]);
+    await expect(backend.save('keys', ...another(1))).rejects.toMatchObject({ code: 'POOL_NO_RIGHT' });
+    expect(await backend.load('keys', name)).toEqual(bytes);
   });
 });

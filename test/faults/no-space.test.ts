@@ -1,5 +1,5 @@
 // Disks that fill up: the vault's in the middle of a backup, the agent's own while it works.
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -74,6 +74,28 @@ describe('no space left', () => {
     expect(await restore(next.backupId!)).toMatchObject({ state: 'done' });
     await expectEqual(tree);
     await stock.check();
+  });
+
+  it('P7 in a vault without a free byte: backups can be deleted and pruned all the same, and then there is room', async () => {
+    const { stock } = await setUp(newHome(), join(disk.path, 'pool'));
+    const first = await run();
+    writeFiles(join(tree, 'big'), 100, 120, 1_000_000);
+    const second = await run();
+    expect([first.state, second.state]).toEqual(['done', 'done']);
+    disk.fill();
+    await expect(stock.run('forget', second.backupId!)).rejects.toThrow('no space left'); // stock restic cannot even begin
+
+    const remove = await agent.client.call('backupDelete', { params: { id: second.backupId! } });
+    expect(await agent.wait(remove)).toMatchObject({ state: 'done' });
+    const pruned = await agent.wait(await agent.client.call('vaultPrune', { params: { id: 'v1' }, body: { maxUnusedPercent: 0 } }));
+    expect(pruned).toMatchObject({ state: 'done', result: { prune: { dryRun: false } } });
+    expect(pruned.result!.prune!.bytesFreed).toBeGreaterThan(19_000_000);
+    expect(statSync(join(disk.path, 'pool/.stillpoint-reserve')).size).toBe(4 * mib);
+    await stock.check();
+    expect(await stock.run('check', '--read-data')).toContain('no errors were found');
+    expect((await stock.snapshots()).map(({ id }) => id)).toEqual([first.backupId]);
+    rmSync(join(tree, 'big'), { recursive: true });
+    expect(await run()).toMatchObject({ state: 'done' });
   });
 
   it('B11 in the home of the agent: told as what it is, the agent goes on by itself, nothing is lost', async () => {
