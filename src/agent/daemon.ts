@@ -14,6 +14,7 @@ import type { AnswerStore } from '../rpc/idempotency.ts';
 import { type Server, startServer } from '../rpc/server.ts';
 import { openState } from '../state/state.ts';
 import { atMost, oneOf } from '../state/table.ts';
+import { renewCertificates } from './certificate-watch.ts';
 import type { AgentContext } from './context.ts';
 import { createDeadLocks } from './dead-locks.ts';
 import { handlersOf } from './handlers.ts';
@@ -70,6 +71,9 @@ export async function startDaemon({ layout, version, taskScript, makeCertificate
       answers: answersIn(context),
       log,
     });
+    const { serve } = server;
+    const watch = { directory: layout.certificates, makeCertificates, serve, log, now: () => clock.now() };
+    const watching = setInterval(() => void renewCertificates(watch), 24 * hour).unref();
     writeRunFile(layout, { host, port: server.port, pid: process.pid, version, startedAt: context.startedAt });
     log.info({ address: address(), home: layout.home, version }, 'rdagent is ready');
 
@@ -78,6 +82,7 @@ export async function startDaemon({ layout, version, taskScript, makeCertificate
       async stop() {
         log.info('rdagent stops');
         clearInterval(tidying);
+        clearInterval(watching);
         rmSync(layout.runFile, { force: true });
         await desk.stop();
         await server?.close();

@@ -53,6 +53,9 @@ const types: { readonly [T in TaskType]: (spec: Extract<TaskSpec, { type: T }>, 
   cat,
 };
 
+/** What gives space back must work where there is none. */
+const freeing: readonly TaskType[] = ['forget', 'prune', 'vault-delete'];
+
 export function runTask(spec: TaskSpec, context: TaskContext): Promise<TaskResult> {
   const run = types[spec.type] as (spec: TaskSpec, deps: EngineDeps) => Promise<TaskResult>;
   return run(spec, engineDeps(spec, context));
@@ -62,7 +65,8 @@ function engineDeps(spec: TaskSpec, context: TaskContext): EngineDeps {
   const { signal, warn, progress, out, keeper, limit, wrapBackend = (backend) => backend } = context;
   const options = { keeper, ...context.repository };
   const own = [...context.own, ...localPools(spec)];
-  const open = async (vault: VaultAccess) => wrapBackend(await openBackend(providers, vault, { limit }));
+  const open = async (vault: VaultAccess) =>
+    wrapBackend(await openBackend(providers, vault, { limit, spendReserve: freeing.includes(spec.type) }));
   return {
     clock: context.repository?.clock ?? systemClock,
     signal,

@@ -46,13 +46,13 @@ export interface TaskProcess {
 const pipeGraceMs = 2000;
 
 /** A task makes much garbage and keeps little: the default young generation alone would be 48 MB. */
-const runtimeFlags = ['--max-semi-space-size=8'];
+export const runtimeFlags = ['--max-semi-space-size=8'];
 /**
  * And many big, short-lived buffers: glibc gives them back when they are freed (left alone it raises this threshold with the first one and
  * then keeps 64 MB a thread), and its threads share two arenas. Up to 16 MB of free heap stays for the next block: given back and fetched
  * again for each, its pages cost half as much time as encrypting. mallopt(3).
  */
-const runtimeVariables = { MALLOC_MMAP_THRESHOLD_: '1000000', MALLOC_ARENA_MAX: '2', MALLOC_TRIM_THRESHOLD_: '16000000' };
+export const runtimeVariables = { MALLOC_MMAP_THRESHOLD_: '1000000', MALLOC_ARENA_MAX: '2', MALLOC_TRIM_THRESHOLD_: '16000000' };
 
 export function startTaskProcess(spec: TaskSpec, settings: TaskProcessSettings, hooks: TaskProcessHooks): TaskProcess {
   const child = spawn(process.execPath, [...runtimeFlags, settings.script], {

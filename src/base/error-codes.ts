@@ -85,7 +85,7 @@ export const errorCodes = {
   AGENT_UNREACHABLE: entry(
     'unreachable',
     'the agent does not answer on {address}',
-    'Start it (npm start, or systemctl start rdagent), then look into log/rdagent.log.',
+    'Start it (npm start, with the same AGENT_HOME); if it does not come up, log/rdagent.log says why.',
     'later',
   ),
   AGENT_RUNNING: entry('refused', 'an agent runs already on {home}', 'Stop it first, or use another AGENT_HOME.'),
@@ -145,13 +145,13 @@ export const errorCodes = {
   POOL_CERTIFICATE: entry(
     'refused',
     'the certificate of {location} is not trusted: {detail}',
-    'Give the certificate of its authority with --ca-file (agentcli pool bind, vault attach, recover), or mend the address.',
+    'Give the certificate of its authority with --ca-file (agentcli pool bind, pool update, vault attach, recover), or mend the address.',
   ),
   POOL_NO_RIGHT: entry('refused', 'the credentials may not {right} in {location}', 'Grant that right to the key, then bind again.'),
   POOL_FULL: entry(
     'noSpace',
     'no space left in {location}',
-    'Free space or expand the file system, then run the backup again; nothing stored is lost.',
+    'Delete backups and run agentcli vault prune --max-unused 100, or expand the file system; nothing stored is lost.',
     'later',
   ),
   POOL_CLOCK: entry(

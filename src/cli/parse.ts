@@ -21,11 +21,20 @@ export function parseSize(text: string): number {
   return scaled(text, 'size', 'bytes as a number, with K, M, G or T if you like (10M)');
 }
 
-/** Whole GB, `500` or `2T`. The limits are the agent's to check. */
+/** What a vault may hold, in GB; the agent would refuse it in the words of its schema. */
+const capacities = { least: 10, most: 10_485_760 };
+
+/** Whole GB, `500` or `2T`. */
 export function parseCapacity(text: string): number {
   const match = /^(\d+)\s*(g|t)?b?$/i.exec(text.trim());
-  if (!match) fail('USAGE_VALUE', { value: JSON.stringify(text), what: 'capacity', rule: 'whole GB (500), or TB with a T (2T)' });
-  return Number(match[1]) * (match[2]?.toLowerCase() === 't' ? 1024 : 1);
+  const capacity = Number(match?.[1]) * (match?.[2]?.toLowerCase() === 't' ? 1024 : 1);
+  if (!(capacity >= capacities.least && capacity <= capacities.most))
+    fail('USAGE_VALUE', {
+      value: JSON.stringify(text),
+      what: 'capacity',
+      rule: 'whole GB, 10 or more (500), or TB with a T (2T), up to 10240T',
+    });
+  return capacity;
 }
 
 export function parseCount(text: string): number {

@@ -13,6 +13,8 @@ export interface ProgressView {
 const plainEvery = 10_000;
 const leastBar = 8;
 const mostBar = 40;
+/** A task begins with small things: until a hundredth or so many bytes are done its speed says nothing of the rest. */
+const tellingBytes = 256 * 1024 ** 2;
 
 /** `1.20 / 3.40 GiB` is harder to misread than two units: each size keeps its own. */
 export function progressFigures(progress: TaskProgress): readonly string[] {
@@ -27,8 +29,12 @@ export function progressFigures(progress: TaskProgress): readonly string[] {
         ? [`${formatCount(filesDone)} files`]
         : []),
     ...(bytesPerSecond > 0 ? [`${formatSize(bytesPerSecond)}/s`] : []),
-    ...(secondsLeft !== null && bytesTotal > 0 ? [`${formatClock(secondsLeft)} left`] : []),
+    ...(secondsLeft !== null && isTelling(progress) ? [`${formatClock(secondsLeft)} left`] : []),
   ];
+}
+
+function isTelling({ bytesDone, bytesTotal }: TaskProgress): boolean {
+  return bytesTotal > 0 && (bytesDone >= bytesTotal / 100 || bytesDone >= tellingBytes);
 }
 
 /** One line for the bar, never wider than the terminal: the bar gives way first, then what is being worked on. */

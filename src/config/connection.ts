@@ -34,7 +34,7 @@ export function readRunFile(layout: Layout): RunFile | undefined {
 /** Throws AGENT_UNREACHABLE if no agent runs on this home or its client certificate may not be read. */
 export function readConnection(layout: Layout): AgentConnection {
   const run = readRunFile(layout);
-  if (!run) throw failure('AGENT_UNREACHABLE', { address: layout.home });
+  if (!run) throw failure('AGENT_UNREACHABLE', { address: `any port: none runs with AGENT_HOME=${layout.home}` });
   const files = certificateFiles(layout.certificates);
   try {
     const read = (path: string) => readFileSync(path, 'utf8');

@@ -5,7 +5,7 @@ import type { BackupTags } from '../model/backup.ts';
 import type { TaskResult, TaskSpec } from '../model/task.ts';
 import type { Source } from '../ports/source.ts';
 import { formatMs, type Lock, type RecordFile, type Repository, recordInfo, type Saved, tagsOf } from '../repository/repository.ts';
-import { withAgentConfig } from './agent-config.ts';
+import { timeOfSameConfig, withAgentConfig } from './agent-config.ts';
 import type { EngineDeps } from './deps.ts';
 import { version } from './version.ts';
 
@@ -63,8 +63,12 @@ async function readSource(spec: BackupSpec, vault: Repository, lock: Lock, deps:
   deps.signal.addEventListener('abort', letGo);
   try {
     deps.signal.throwIfAborted();
-    const parent = spec.full ? undefined : await parentOf(spec, source, vault);
-    const saved = await save(spec, vault, lock, withAgentConfig(source, spec.agentConfig, startedAt), deps, parent);
+    const before = await parentOf(spec, source, vault);
+    const parent = spec.full ? undefined : before;
+    // The configuration is as old as it is: a backup of what did not change is the same tree.
+    const since = before && (await timeOfSameConfig(vault, before.tree, spec.agentConfig));
+    const time = since ?? { seconds: Math.floor(startedAt / 1000), nanos: 0 };
+    const saved = await save(spec, vault, lock, withAgentConfig(source, spec.agentConfig, time), deps, parent);
     return { saved, paths: source.paths, excludes: source.excludes, parent };
   } finally {
     deps.signal.removeEventListener('abort', letGo);
@@ -92,7 +96,7 @@ async function takeOutBroken(vault: Repository, deps: EngineDeps): Promise<void>
     }
   } catch (error) {
     const { message } = asStillpointError(error);
-    deps.warn({ item: vault.location, detail: `the damaged packs stay until the next full backup: ${message}` });
+    deps.warn({ item: vault.location, detail: `the damaged packs stay until vault prune --max-unused 0: ${message}` });
   }
 }
 

@@ -8,6 +8,7 @@ export async function check(spec: Extract<TaskSpec, { type: 'check' }>, deps: En
   const lock = await vault.lock(false);
   try {
     await vault.loadIndex(true);
+    await lock.settled; // what a prune that began at the same moment takes away would look like damage
     const report = await vault.check({
       readData: spec.readData,
       signal: deps.signal,

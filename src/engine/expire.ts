@@ -22,6 +22,7 @@ export async function prune(spec: Extract<TaskSpec, { type: 'prune' }>, deps: En
   const lock = await vault.lock(!spec.dryRun, prunePatience);
   try {
     await vault.loadIndex();
+    await lock.settled; // a dry run only reads, and must not see half of somebody else's prune
     const report = await vault.prune(lock, {
       dryRun: spec.dryRun,
       maxUnusedPercent: spec.maxUnusedPercent,

@@ -17,6 +17,7 @@ async function withVault(access: VaultAccess, deps: EngineDeps, look: (vault: Re
   const lock = await vault.lockToRead(deps.warn);
   try {
     await vault.loadIndex();
+    await lock.settled; // a prune that began at the same moment would take away what is looked at
     await look(vault);
     return none;
   } finally {

@@ -1,9 +1,10 @@
 // A backup goes back to where it is wanted: open vault → find record → plan → (dry run: say it) → write.
-
+import { diskFacts } from '../base/block-device.ts';
 import type { TaskResult, TaskSpec } from '../model/task.ts';
-import type { Warning } from '../ports/source.ts';
+import type { Warn, Warning } from '../ports/source.ts';
 import type { RestoreStep } from '../ports/target.ts';
 import { recordInfo } from '../repository/repository.ts';
+import { countedReader } from './counted-reader.ts';
 import type { EngineDeps } from './deps.ts';
 
 export type RestoreSpec = Extract<TaskSpec, { type: 'restore' }>;
@@ -27,7 +28,7 @@ export async function restore(spec: RestoreSpec, deps: EngineDeps): Promise<Task
     const totals = { bytesTotal: summary?.totalBytes ?? 0, filesTotal: summary?.totalFiles ?? 0 };
     const done = { bytes: 0, files: 0, current: '' };
     const report = () => deps.progress({ bytesDone: done.bytes, filesDone: done.files, current: done.current, ...totals });
-    const reader = vault.reader(deps.signal, (bytes) => {
+    const reader = countedReader(vault, deps.signal, (bytes) => {
       done.bytes += bytes;
       report();
     });
@@ -44,7 +45,11 @@ export async function restore(spec: RestoreSpec, deps: EngineDeps): Promise<Task
         },
       };
       const restorer = await deps.restorer(spec.target);
-      if (spec.dryRun) return { steps: await listSteps(restorer.plan(run)), warnings };
+      if (spec.dryRun) {
+        const steps = await listSteps(restorer.plan(run));
+        if (spec.target.kind === 'disk') for (const step of steps) warnOfCut(step, warn);
+        return { steps, warnings };
+      }
       const counts = await restorer.run(run);
       return { restore: counts, warnings };
     } finally {
@@ -54,6 +59,13 @@ export async function restore(spec: RestoreSpec, deps: EngineDeps): Promise<Task
     await lock.release();
     await vault.close();
   }
+}
+
+/** What lies beyond the end of the backup is lost: a device keeps it, an image file does not. */
+function warnOfCut({ action, path, bytes }: RestoreStep, warn: Warn): void {
+  const facts = action === 'update' ? diskFacts(path) : undefined;
+  if (facts?.kind !== 'file' || facts.size <= bytes) return;
+  warn({ item: path, detail: `the image is cut from ${facts.size} to ${bytes} bytes, the size of the backup` });
 }
 
 async function listSteps(plan: AsyncIterable<RestoreStep>): Promise<RestoreStep[]> {

@@ -4,6 +4,7 @@ import type { TaskResult, TaskSpec } from '../model/task.ts';
 import { type RecordFile, type Repository, recordInfo } from '../repository/repository.ts';
 import { agentConfigOf } from './agent-config.ts';
 import type { EngineDeps } from './deps.ts';
+import { otherHosts } from './other-hosts.ts';
 
 type Spec<T extends TaskSpec['type']> = Extract<TaskSpec, { type: T }>;
 
@@ -16,11 +17,14 @@ export async function createVault(spec: Spec<'vault-create'>, deps: EngineDeps):
   }
 }
 
-/** Opens a repository with a recovery key, gives this agent a key of its own, and tells what is in it. */
+/** Opens a repository with a recovery key, gives this agent a key of its own, and tells what is in it and who else may write there. */
 export async function attachVault(spec: Spec<'vault-attach'>, deps: EngineDeps): Promise<TaskResult> {
   const vault = await deps.openVault(spec.vault);
   try {
-    const result = await describe(vault, deps);
+    const others = await otherHosts(vault, deps.clock.now());
+    for (const warning of others) deps.warn(warning);
+    const found = await describe(vault, deps);
+    const result = { ...found, warnings: found.warnings + others.length };
     await vault.keys.add(spec.newPassword, 'random');
     return { ...result, keys: await vault.keys.list() };
   } finally {
@@ -39,14 +43,18 @@ export async function scanVault(spec: Spec<'vault-scan'>, deps: EngineDeps): Pro
 
 async function describe(vault: Repository, deps: EngineDeps): Promise<TaskResult> {
   let warnings = 0;
-  const lock = await vault.lock(false);
+  const warn: EngineDeps['warn'] = (warning) => {
+    warnings++;
+    deps.warn(warning);
+  };
+  const lock = await vault.lockToRead(warn);
   try {
     await vault.loadIndex(true);
-    const records = await vault.records.list((name) => {
-      warnings++;
-      deps.warn({ item: `record ${name}`, detail: 'it cannot be read; vault check tells more' });
-    });
-    const agentConfig = await newestConfig(vault, records, deps);
+    await lock.settled;
+    const records = await vault.records.list((name) =>
+      warn({ item: `record ${name}`, detail: 'it cannot be read; vault check tells more' }),
+    );
+    const agentConfig = await newestConfig(vault, records, { ...deps, warn });
     return {
       repositoryId: vault.id,
       records: records.map((record) => recordInfo(record.id, record)),

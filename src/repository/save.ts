@@ -102,8 +102,9 @@ function saveRun(state: OpenState, reader: BlobReader, pool: ReturnType<typeof s
     const { saved } = await files.save(entry, path);
     const slot = saved.then((result) => {
       if (!result) return undefined;
-      if (before) counts.filesChanged++;
-      else counts.filesNew++;
+      if (!before) counts.filesNew++;
+      else if (sameTime(before.mtime, meta.mtime) && before.content?.join() === result.content.join()) counts.filesUnmodified++;
+      else counts.filesChanged++;
       return finishedFile({
         ...meta,
         content: result.content,

@@ -63,6 +63,7 @@ export const PoolUpdate = strict({
   remark: Type.Optional(Type.String()),
   credentials: Type.Optional(CredentialsInput),
   bandwidth: Type.Optional(Type.Integer({ minimum: 0 })),
+  caPem: Type.Optional(Type.String({ description: 'of a bucket: PEM text of certificates to trust besides the system’s; empty for none' })),
 });
 export type PoolUpdate = Static<typeof PoolUpdate>;
 

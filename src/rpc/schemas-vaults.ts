@@ -76,6 +76,9 @@ export const VaultAttached = strict({
   agentConfig: Type.Union([Type.String(), Type.Null()], { description: 'the former agent’s configuration (JSON text), if there is one' }),
   takenOver: Type.Array(Type.String(), { description: 'names of the plans made again' }),
   skipped: Type.Array(Type.String(), { description: 'names of plans left out because the name is taken here' }),
+  warnings: Type.Array(strict({ item: Type.String(), detail: Type.String() }), {
+    description: 'who else may write there, what is unreadable',
+  }),
 });
 export type VaultAttached = Static<typeof VaultAttached>;
 

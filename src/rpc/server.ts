@@ -1,5 +1,6 @@
 // The RPC: HTTP/JSON over mutual TLS on loopback. Who shows a certificate of this installation is administrator.
 import type { AddressInfo } from 'node:net';
+import type { Server as TlsServer } from 'node:tls';
 import swagger from '@fastify/swagger';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { asStillpointError, failure, StillpointError } from '../base/errors.ts';
@@ -12,11 +13,18 @@ import { type Route, type RouteName, routes } from './routes.ts';
 import { ProblemDocument, type TaskStreamEvent } from './schemas.ts';
 import { beginOutput, eventStream } from './streams.ts';
 
+/** PEM texts. */
+export interface ServerCertificates {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
 export interface ServerSettings {
   readonly host: string;
   /** 0 for a free one. */
   readonly port: number;
-  readonly tls: { readonly ca: string; readonly cert: string; readonly key: string };
+  readonly tls: ServerCertificates;
   readonly version: string;
   readonly handlers: Handlers;
   readonly answers: AnswerStore;
@@ -26,12 +34,15 @@ export interface ServerSettings {
 export interface Server {
   readonly host: string;
   readonly port: number;
+  /** Shows other certificates to whoever connects from now on. */
+  serve(certificates: ServerCertificates): void;
   /** Takes no more requests and cuts those that still stream. */
   close(): Promise<void>;
 }
 
 type LooseHandler = (input: unknown, call: Call) => unknown;
 
+const tlsVersions = { minVersion: 'TLSv1.2' } as const;
 const maxBodyBytes = 4 * 1024 * 1024;
 
 export async function startServer(settings: ServerSettings): Promise<Server> {
@@ -43,13 +54,18 @@ export async function startServer(settings: ServerSettings): Promise<Server> {
     throw failure('AGENT_PORT', { address: `${settings.host}:${settings.port}`, detail: (error as Error).message }, { cause: error });
   }
   const { port } = app.server.address() as AddressInfo;
-  return { host: settings.host, port, close: () => app.close() };
+  return {
+    host: settings.host,
+    port,
+    serve: (certificates) => (app.server as unknown as TlsServer).setSecureContext({ ...certificates, ...tlsVersions }),
+    close: () => app.close(),
+  };
 }
 
 export async function createApp(settings: ServerSettings): Promise<FastifyInstance> {
   const { tls, handlers, log } = settings;
   const app = Fastify({
-    https: { ...tls, requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.2' },
+    https: { ...tls, requestCert: true, rejectUnauthorized: true, ...tlsVersions },
     bodyLimit: maxBodyBytes,
     forceCloseConnections: true,
     // One schema checker for all parts of a request, with messages for people; answers are built from typed objects.

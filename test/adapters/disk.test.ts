@@ -12,7 +12,9 @@ import {
   readSync,
   rmSync,
   statSync,
+  symlinkSync,
   utimesSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -161,6 +163,37 @@ describe('disk backups', () => {
     await vault.restore(record.id, target);
     same(source, copy);
     expect(existsSync(`${copy}.stillpoint-restore-incomplete`)).toBe(false);
+  });
+
+  it('B8 a link planted where the mark goes leads nowhere: nothing behind it is touched, and nothing is restored', async () => {
+    const source = image('a.img', 8 * MiB);
+    const record = await vault.backup(disk(source));
+    const precious = join(root, 'precious');
+    writeFileSync(precious, 'do not touch');
+    const copy = join(root, 'copy.img');
+    symlinkSync(precious, `${copy}.stillpoint-restore-incomplete`);
+    expect(await refusal(vault.restore(record.id, onto({ [source]: copy })))).toBe('TARGET_FAILED');
+    expect(readFileSync(precious, 'utf8')).toBe('do not touch');
+    expect(existsSync(copy)).toBe(false);
+  });
+
+  it('B8 onto a larger image it is cut to the size of the backup, which a dry run says', async () => {
+    const source = image('a.img', 20 * MiB);
+    const record = await vault.backup(disk(source));
+    const larger = image('larger.img', 24 * MiB);
+    const same20 = image('same.img', 20 * MiB);
+    const restore = (path: string, dryRun: boolean) =>
+      vault.run({ type: 'restore', record: record.id, target: onto({ [source]: path }), dryRun });
+    const { warnings } = await restore(larger, true);
+    expect(warnings).toBe(1);
+    expect(vault.warnings.at(-1)).toEqual({
+      item: larger,
+      detail: 'the image is cut from 25165824 to 20971520 bytes, the size of the backup',
+    });
+    expect(statSync(larger).size).toBe(24 * MiB);
+    expect((await restore(same20, true)).warnings).toBe(0);
+    await restore(larger, false);
+    same(source, larger);
   });
 
   it('B8 a dry run writes nothing', async () => {

@@ -69,7 +69,8 @@ const keys = [
 ];
 switch (spec.type) {
   case 'probe': {
-    const may = spec.pool.place.type !== 'local' || !spec.pool.place.path.includes('no-delete');
+    const { place } = spec.pool;
+    const may = place.type === 'local' ? !place.path.includes('no-delete') : place.caPem !== 'a stranger';
     await done({
       probe: {
         steps: [
@@ -87,6 +88,7 @@ switch (spec.type) {
     break;
   case 'vault-attach':
     if (spec.vault.password === 'wrong') await finish(problem('REPO_WRONG_KEY', 'the key does not open it'));
+    await say({ type: 'warning', warning: { item: '/vault', detail: 'the host other is working in it now' } });
     await done({ repositoryId: 'c'.repeat(64), keys });
     break;
   case 'vault-scan':

@@ -114,6 +114,25 @@ describe('pools and vaults', () => {
     expect((await agent.client.call('poolList', { query: {} })).total).toBe(1);
   });
 
+  it('P1 takes other certificates for a bucket once they work, and none for a directory', async () => {
+    const place = { type: 's3', endpoint: 'https://s3.example.org', bucket: 'dbs', caPem: 'the first' } as const;
+    const { pool } = await agent.client.call('poolBind', { body: { name: 'bucket', place } });
+    const update = (id: string, caPem: string) => agent.client.call('poolUpdate', { params: { id }, body: { caPem } });
+    await expect(update('bucket', 'a stranger')).rejects.toMatchObject({ code: 'POOL_NO_RIGHT' });
+    expect((await agent.client.call('poolShow', { params: { id: 'bucket' } })).place).toEqual(pool.place);
+    expect(await update('bucket', 'the second')).toMatchObject({ id: pool.id, place: { ...pool.place, caPem: 'the second' } });
+    await expect(update('here', 'the second')).rejects.toMatchObject({ code: 'USAGE', message: expect.stringContaining('bucket') });
+    await agent.client.call('poolUnbind', { params: { id: 'bucket' } });
+  });
+
+  it('P7 tells who attaches a vault that another host may still write there', async () => {
+    const body = { pool: 'here', path: 'taken/over', recoveryKey: 'right', name: 'taken' };
+    const { warnings, vault } = await agent.client.call('vaultAttach', { body });
+    expect(warnings).toEqual([{ item: '/vault', detail: 'the host other is working in it now' }]);
+    const task = await agent.client.call('vaultDelete', { params: { id: vault.id } });
+    await agent.wait(task);
+  });
+
   it('P1 unbinds no pool that a vault uses', async () => {
     await expect(agent.client.call('poolUnbind', { params: { id: 'here' } })).rejects.toMatchObject({ code: 'IN_USE' });
   });

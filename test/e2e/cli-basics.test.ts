@@ -294,6 +294,16 @@ describe('M8 bad input: an own code, a hint, a non-zero exit, and nothing change
       expect(JSON.stringify(problem)).not.toContain(readFileSync(keyFile, 'utf8').trim());
     });
 
+  it('P1 gives a bucket other certificates, and says that a directory has none', async () => {
+    writeFileSync(inFolder('ca.pem'), 'a certificate');
+    expect(await refused(['pool', 'update', 'disk', '--ca-file', inFolder('ca.pem')])).toMatchObject({
+      code: 'USAGE',
+      detail: 'only a bucket has certificates to trust',
+    });
+    expect((await refused(['pool', 'update', 'disk', '--ca-file', inFolder('none.pem')])).code).toBe('FILE_MISSING');
+    rmSync(inFolder('ca.pem'));
+  });
+
   it('M8 says what was probably meant', async () => {
     expect((await refused(['backup', 'list', '--staet', 'x'])).hint).toBe('Did you mean --state? See agentcli backup list --help.');
     expect((await refused(['bakup', 'list'])).hint).toBe('Did you mean backup? See agentcli --help.');
@@ -325,6 +335,8 @@ describe('M8 bad input: an own code, a hint, a non-zero exit, and nothing change
   it('M8 says that the agent is not running, and how to start it', async () => {
     const problem = await refused(['status'], { AGENT_HOME: inFolder('nowhere') });
     expect(problem).toMatchObject({ code: 'AGENT_UNREACHABLE', exit: 6 });
+    expect(problem.detail).toBe(`the agent does not answer on any port: none runs with AGENT_HOME=${inFolder('nowhere')}`);
     expect(problem.hint).toContain('npm start');
+    expect(problem.hint).not.toContain('systemctl'); // there is no service yet
   });
 });

@@ -91,8 +91,8 @@ describe('an index of millions of blobs', () => {
       const backup = backupOf(vault.access, filesOf(tree));
       const second = await step('backup of 200 small files, 10 changed', backup);
       const record = recordOf(second);
-      // With the agent's configuration, whose times are new in each backup.
-      expect(record.summary).toMatchObject({ filesUnmodified: 190, filesChanged: 11 });
+      // With the agent's configuration, which is as it was.
+      expect(record.summary).toMatchObject({ filesUnmodified: 191, filesChanged: 10 });
       const target = join(home, 'restored');
       const back = await step('restore of them', {
         type: 'restore',

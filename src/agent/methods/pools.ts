@@ -88,20 +88,24 @@ export function poolMethods(context: AgentContext, desk: TaskDesk, binder: PoolB
     },
     async poolUpdate({ params, body }) {
       const pool = state.pools.find(params.id);
-      const { name, remark, credentials, bandwidth } = body;
+      const { name, remark, credentials, bandwidth, caPem } = body;
       if (name !== undefined && name !== pool.name && state.pools.where([equals('name', checkName(name))]).length > 0)
         fail('ALREADY_EXISTS', { what: 'pool', id: name });
       if (remark !== undefined) checkDescription(remark);
-      // New keys must work before they replace the old ones.
-      if (credentials) {
-        const access = { ...poolAccess(context, { ...pool, credentials: null }), credentials };
-        await runProbe(desk, access, { create: false, bind: false, name: pool.name });
+      const place = caPem === undefined ? pool.place : trusting(pool.place, caPem);
+      // What opens the door must work before it replaces what did so far.
+      const renewed = credentials !== undefined || caPem !== undefined;
+      if (renewed) {
+        const kept = credentials ? { ...poolAccess(context, { ...pool, credentials: null }), credentials } : poolAccess(context, pool);
+        await runProbe(desk, { ...kept, place }, { create: false, bind: false, name: pool.name });
       }
       state.pools.update(pool.id, {
         ...(name !== undefined && { name }),
         ...(remark !== undefined && { remark }),
         ...(bandwidth !== undefined && { bandwidth }),
-        ...(credentials && { credentials: sealCredentials(context, pool.id, credentials), state: 'online', stateDetail: '' }),
+        ...(caPem !== undefined && { place }),
+        ...(credentials && { credentials: sealCredentials(context, pool.id, credentials) }),
+        ...(renewed && { state: 'online', stateDetail: '' }),
         updatedAt: clock.now(),
       });
       if (bandwidth !== undefined) desk.setBandwidth(pool.id, bandwidth);
@@ -156,6 +160,12 @@ function completePlace(place: PlaceInput): Place {
     addressing: place.addressing ?? 'path',
     caPem: place.caPem ?? '',
   };
+}
+
+/** Throws USAGE for a directory, which shows no certificate. */
+function trusting(place: Place, caPem: string): Place {
+  if (place.type !== 's3') return fail('USAGE', { detail: 'only a bucket has certificates to trust' });
+  return { ...place, caPem };
 }
 
 function refuseKnown({ state }: AgentContext, place: Place): void {

@@ -1,6 +1,6 @@
 // How a vault comes to be known: created anew, or attached because it is there already.
 import { isAbsolute, normalize } from 'node:path';
-import { fail, isCode } from '../../base/errors.ts';
+import { fail, failure, isCode, StillpointError } from '../../base/errors.ts';
 import type { Plan } from '../../model/plan.ts';
 import type { PoolAccess } from '../../model/pool.ts';
 import type { TaskResult, VaultAccess } from '../../model/task.ts';
@@ -96,20 +96,23 @@ export function vaultBirthMethods(context: AgentContext, desk: TaskDesk, binder:
     if (taken) fail('ALREADY_EXISTS', { what: 'vault', id: taken.name });
     const password = newPassword();
     const access: VaultAccess = { pool: door.access, path: door.path, password: input.recoveryKey };
-    const result = await desk.answer({
+    const { id } = desk.submit({
       type: 'vault-attach',
       name,
       request: { type: 'attended' },
       spec: () => ({ type: 'vault-attach', vault: access, newPassword: password }),
       ...(door.pool && { poolId: door.pool.id }),
     });
+    const { task, result } = await desk.ended(id);
+    if (!result || task.problem)
+      throw new StillpointError(task.problem ?? failure('TASK_DIED', { detail: 'without a result' }).toProblem());
     const { place, credentials } = door.access;
     const pool = door.pool ?? (await binder.bind({ place, create: false, ...(credentials && { credentials }) })).pool;
     const vault = insert(newId(), pool, door.path, input, name, password);
     // Attach opens with the recovery key, so that is the key in use there.
     take(vault.id, result, result.keys?.find((key) => key.current)?.id);
     await desk.answer({ type: 'vault-scan', name, request: { type: 'vault-scan' }, vaultId: vault.id });
-    return { vault, agentConfig: result.agentConfig ?? null };
+    return { vault, agentConfig: result.agentConfig ?? null, warnings: task.warnings };
   }
 
   function take(vaultId: string, result: TaskResult, recoveryKeyId: string | undefined): void {
@@ -148,7 +151,7 @@ export function vaultBirthMethods(context: AgentContext, desk: TaskDesk, binder:
     },
 
     async vaultAttach({ body }) {
-      const { vault, agentConfig } = await attach(body);
+      const { vault, agentConfig, warnings } = await attach(body);
       const { takenOver, skipped } = body.takeOver && agentConfig ? takeOver(context, vault, agentConfig) : { takenOver: [], skipped: [] };
       return {
         vault: vaultView(state, state.vaults.find(vault.id)),
@@ -156,6 +159,7 @@ export function vaultBirthMethods(context: AgentContext, desk: TaskDesk, binder:
         agentConfig,
         takenOver,
         skipped,
+        warnings: [...warnings],
       };
     },
   };

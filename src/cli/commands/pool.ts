@@ -119,14 +119,15 @@ export function addPool(noun: Command, session: Session): void {
     printBound(session, await (await session.agent()).call('poolProbe', { params: { id } }), 'probed'),
   );
 
-  verb(noun, 'update <pool>', 'change name, remark, credentials or bandwidth', 'agentcli pool update s3 --bandwidth 20M')
+  verb(noun, 'update <pool>', 'change name, remark, credentials, certificates or bandwidth', 'agentcli pool update s3 --bandwidth 20M')
     .option('--name <name>', 'new name')
     .option('--remark <text>', 'new remark')
     .option('--bandwidth <n>', 'limit in bytes a second (20M); 0 for none; holds for running tasks, too', parseBandwidth)
     .option('--credentials-file <file>', 'new credentials from a file')
     .option('--credentials', 'new credentials from the environment or by question')
+    .option('--ca-file <file>', 'certificates to trust from now on besides the system’s (PEM); an empty file for none')
     .action(async (id: string, options: UpdateOptions, command: Command) => {
-      const { name, remark, bandwidth, credentialsFile } = options;
+      const { name, remark, bandwidth, credentialsFile, caFile } = options;
       const renew = options.credentials || credentialsFile !== undefined;
       const credentials = renew ? await storeCredentials(session, options, `the pool ${id}`) : undefined;
       const body = {
@@ -134,6 +135,7 @@ export function addPool(noun: Command, session: Session): void {
         ...(remark !== undefined && { remark }),
         ...(bandwidth !== undefined && { bandwidth }),
         ...(credentials && { credentials }),
+        ...(caFile !== undefined && { caPem: readTextFile(caFile) }),
       };
       if (Object.keys(body).length === 0) fail('USAGE_ARGUMENT', { detail: 'there is nothing to change', help: helpOf(command) });
       await printPool(session, await (await session.agent()).call('poolUpdate', { params: { id }, body }));
@@ -158,6 +160,7 @@ interface UpdateOptions {
   readonly bandwidth?: number;
   readonly credentialsFile?: string;
   readonly credentials?: boolean;
+  readonly caFile?: string;
 }
 
 export function helpOf(command: Command): string {

@@ -92,5 +92,7 @@ async function attachVault(session: Session, location: string, options: AttachOp
   );
   if (takenOver.length > 0) session.print(`plans made again: ${takenOver.map(printable).join(', ')}\n`);
   if (skipped.length > 0) session.print(`plans left out, their names are taken: ${skipped.map(printable).join(', ')}\n`);
+  for (const { item, detail } of attached.warnings)
+    session.remark(`${session.terminal.paintError('yellow', 'warning:')} ${printable(item)}: ${printable(detail)}\n`);
   if (agentConfig !== null && !takeOverConfig) session.remark('its former agent’s plans are in it: --take-over-config makes them again\n');
 }

@@ -24,6 +24,14 @@ describe('M8 progress', () => {
     ]);
   });
 
+  it('M8 tells no time left before there is something to tell it from', () => {
+    const beginning = { ...half, bytesDone: 4096, bytesPerSecond: 800, secondsLeft: 2_684_350 };
+    expect(progressFigures(beginning)).toEqual(['0 %', '4.00 KiB of 2.00 GiB', '3/10 files', '800 B/s']);
+    expect(progressFigures({ ...beginning, bytesDone: gib / 50 }).at(-1)).toBe('745:39:10 left');
+    expect(progressFigures({ ...beginning, bytesDone: gib / 50, bytesTotal: 100 * gib }).at(-1)).toBe('800 B/s');
+    expect(progressFigures({ ...beginning, bytesDone: gib / 4, bytesTotal: 100 * gib }).at(-1)).toBe('745:39:10 left');
+  });
+
   it('M8 fits any width: the bar gives way first', () => {
     expect(progressLine(half, 140, plain)).toMatch(/^█{20}░{20} {2}50 % .* left {2}\/srv\/a\/long\/path\/to\/file\.bin$/);
     for (let width = 20; width < 200; width += 1) expect([...progressLine(half, width, plain)].length).toBeLessThan(width);
