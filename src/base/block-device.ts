@@ -31,14 +31,32 @@ interface Mount {
   readonly writable: boolean;
 }
 
+/** One entry for each device of what is mounted. */
 function mounts(): Mount[] {
   return readFileSync('/proc/self/mountinfo', 'latin1')
     .trimEnd()
     .split('\n')
-    .map((line) => {
+    .flatMap((line) => {
       const fields = line.split(' ');
-      return { device: fields[2]!, point: fields[4]!, writable: fields[5]!.split(',').includes('rw') };
+      const [fileSystem, source] = fields.slice(fields.indexOf('-', 6) + 1);
+      const devices = fileSystem === 'btrfs' ? btrfsDevices(source!) : [fields[2]!];
+      return devices.map((device) => ({ device, point: fields[4]!, writable: fields[5]!.split(',').includes('rw') }));
     });
+}
+
+/** btrfs is mounted under a number that no device has; all the devices that it lies on are in sysfs. */
+function btrfsDevices(source: string): string[] {
+  const path = source.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (!stat?.isBlockDevice()) return [];
+  const own = deviceText(stat.rdev);
+  const groups = existsSync('/sys/fs/btrfs') ? readdirSync('/sys/fs/btrfs') : [];
+  for (const group of groups.map((name) => join('/sys/fs/btrfs', name, 'devices'))) {
+    if (!existsSync(group)) continue;
+    const devices = readdirSync(group).map((name) => readFileSync(join(group, name, 'dev'), 'latin1').trim());
+    if (devices.includes(own)) return devices;
+  }
+  return [own];
 }
 
 /** The device, its partitions and everything built upon them (LVM, RAID, encryption), as `major:minor`. */
