@@ -7,6 +7,8 @@ export default defineConfig({
     pool: 'forks',
     // Most files wait for processes of their own; the default leaves a core idle.
     maxWorkers: Math.max(2, availableParallelism()),
+    // A machine that stood still for a moment decides no test; what fails twice is broken.
+    retry: 1,
     testTimeout: 120_000,
     hookTimeout: 120_000,
     // A loaded machine decides no test.

@@ -91,8 +91,8 @@ describe('P1 a process killed while it saves', () => {
       import { randomBytes, hash } from 'node:crypto';
       import { localBackend } from ${JSON.stringify(join(import.meta.dirname, '../../src/backends/local.ts'))};
       const backend = localBackend({ root: ${JSON.stringify(root)}, path: 'v' });
-      console.log('up');
-      for (;;) {
+      for (let round = 0; ; round++) {
+        if (round === 1) console.log('some are whole');
         const bytes = randomBytes(3_000_000);
         await Promise.all(['data', 'keys', 'index'].map((kind) => backend.save(kind, hash('sha256', bytes), bytes)));
       }`;
