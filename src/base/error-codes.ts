@@ -1,37 +1,10 @@
 // The one table of errors: area first in the code; the message says in lower case what failed on which thing; the hint says in a full
 // sentence what the operator does next. docs/errors.md is tied to this table by a test.
 
-export type Retry = 'never' | 'later' | 'now';
+import { freezeErrors } from './error-codes-freeze.ts';
+import { type ErrorEntry, entry } from './error-entry.ts';
 
-/** Exit codes by kind of error; 3, 10, 11, 12 and 130 mean what they mean in restic. */
-export const exits = {
-  failed: 1,
-  usage: 2,
-  warnings: 3,
-  notFound: 4,
-  refused: 5,
-  unreachable: 6,
-  noSpace: 7,
-  damaged: 8,
-  noRepository: 10,
-  locked: 11,
-  wrongKey: 12,
-  cancelled: 130,
-} as const;
-
-export interface ErrorEntry {
-  readonly message: string;
-  readonly hint: string;
-  readonly exit: number;
-  readonly retry: Retry;
-}
-
-const entry = (exit: keyof typeof exits, message: string, hint: string, retry: Retry = 'never'): ErrorEntry => ({
-  message,
-  hint,
-  exit: exits[exit],
-  retry,
-});
+export { type ErrorEntry, exits, type Retry } from './error-entry.ts';
 
 export const errorCodes = {
   INTERNAL: entry(
@@ -258,6 +231,8 @@ export const errorCodes = {
     'agentcli task wait {id} waits again, agentcli task cancel {id} cancels it.',
   ),
   TASK_DIED: entry('failed', 'the task process died ({detail})', 'Look into log/rdagent.log; run the task again.', 'later'),
+
+  ...freezeErrors,
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof errorCodes;

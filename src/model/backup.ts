@@ -1,4 +1,5 @@
 // What the user sees: a record of the repository with its name, kind and state.
+import type { Consistency } from './consistency.ts';
 
 export type BackupState = 'available' | 'creating' | 'restoring' | 'deleting' | 'error';
 
@@ -26,7 +27,9 @@ export interface BackupTags {
   readonly name?: string;
   readonly kind?: 'manual' | 'auto';
   readonly source?: string;
-  readonly consistency?: 'application' | 'crash' | 'file' | 'none';
+  readonly consistency?: Consistency;
+  /** Why it is not more, where more was asked for. */
+  readonly consistencyReason?: string;
   readonly full?: boolean;
   readonly warnings?: number;
   readonly description?: string;

@@ -1,4 +1,5 @@
 // A plan says what is backed up (source, method) and where to (vault).
+import type { ConsistencyChoice } from './consistency.ts';
 
 export interface FilesSource {
   readonly kind: 'files';
@@ -44,6 +45,7 @@ export interface Plan {
   /** How the source is read; `snapshot` for files is the seed's name for the files method. */
   readonly method: string;
   readonly strategy: 'manual';
+  readonly consistency: ConsistencyChoice;
   readonly createdAt: number;
   readonly updatedAt: number;
 }

@@ -1,6 +1,7 @@
 // One run, and the protocol between rdagent and the rdtask process that does it.
 import type { Problem } from '../base/errors.ts';
 import type { BackupSummary, BackupTags } from './backup.ts';
+import type { ConsistencyChoice } from './consistency.ts';
 import type { SourceSettings } from './plan.ts';
 import type { PoolAccess } from './pool.ts';
 import type { ProbeReport } from './probe.ts';
@@ -57,6 +58,10 @@ export type TaskSpec =
       readonly type: 'backup';
       readonly vault: VaultAccess;
       readonly source: SourceSettings;
+      readonly consistency: ConsistencyChoice;
+      /** The task's id: what it makes on the host (snapshots, a freeze) is named after it. */
+      readonly task: string;
+      readonly freezesPerHour: number;
       readonly tags: BackupTags;
       readonly hostname: string;
       readonly parent?: string;

@@ -34,7 +34,7 @@ export type Entry =
 export type Content =
   /**
    * A file or device, read by a worker from `path` at [offset, offset+length). Holes that the file system knows are not read, and
-   * all-zero stretches become zero blocks. `regular` files are opened with O_NOFOLLOW and must still be the inode that `meta` names;
+   * all-zero stretches become zero blocks. `regular` files are opened with O_NOFOLLOW and must still be the inode that `identity`, else `meta`, names;
    * if size or mtime changed while reading, that is a warning.
    */
   | {
@@ -44,6 +44,8 @@ export type Content =
       readonly length: number;
       readonly chunking: Chunking;
       readonly regular: boolean;
+      /** Which inode it must be, where that is not what `meta` keeps: in an image, whose device number is another one each time. */
+      readonly identity?: { readonly inode: bigint; readonly deviceId: bigint };
       /** Trouble with this file ends the backup instead of being a warning. */
       readonly required?: boolean;
     }

@@ -1,0 +1,45 @@
+// A point-in-time image of volumes that lives for minutes: taken while applications hold still, read after they run on, removed.
+
+/** Who holds the file system while the image is taken (docs/architecture.md, "The still point"). */
+export type WhoFreezes =
+  /** The provider makes its own barrier; a file system frozen from outside would block it in the kernel until the thaw. */
+  | 'self'
+  /** The image is taken below the file system: that has to be frozen by us, from before the first image to after the last. */
+  | 'outside';
+
+export interface SnapshotProvider {
+  /** `btrfs`, `lvm`, `reflink`. */
+  readonly name: string;
+  readonly freezes: WhoFreezes;
+  /**
+   * How it would take one image of these (absolute paths; each a directory, a file or a block device on a volume of its kind). Changes
+   * nothing. Undefined when one of them lies on no volume of its kind. Throws SNAPSHOT_… where it is its kind but cannot be (no free space
+   * in the volume group).
+   */
+  plan(paths: readonly string[]): Promise<SnapshotPlan | undefined>;
+  /** Removes images that dead tasks left behind: all of ours whose names `alive` has not, asked just before. Returns the names of what was removed. */
+  sweep(alive: Pick<ReadonlySet<string>, 'has'>): Promise<readonly string[]>;
+}
+
+export interface SnapshotPlan {
+  readonly provider: string;
+  readonly freezes: WhoFreezes;
+  /** What is imaged: mount points, logical volumes, files. */
+  readonly volumes: readonly string[];
+  /**
+   * Undefined: all of it at one instant. Otherwise why it is not (several volumes, one after the other): then only writers that are stopped,
+   * or file systems held frozen from outside, make it one point in time.
+   */
+  readonly apart?: string;
+  /** Takes it. `name` comes from the task (snapshots/names.ts), so that leftovers are found. Throws SNAPSHOT_FAILED; nothing is left then. */
+  take(name: string): Promise<Snapshot>;
+}
+
+export interface Snapshot {
+  /** Where a live absolute path (one of those planned for, or anything below) is read in the image. */
+  placeOf(path: string): string;
+  /** Throws SNAPSHOT_LOST once the image is not what it was (overflow, removed): nothing read from it may become a backup. */
+  intact(): Promise<void>;
+  /** Idempotent. Throws SNAPSHOT_REMOVE_FAILED; sweep() comes back to it. */
+  remove(): Promise<void>;
+}
