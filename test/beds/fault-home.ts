@@ -11,7 +11,7 @@ import { noise } from './disk-image.ts';
 import { needPrograms } from './programs.ts';
 import type { FaultSettings } from './rdtask-faulty.ts';
 import { restic } from './restic.ts';
-import { filesOf, testHost, testVault } from './vault.ts';
+import { backupTask, filesOf, testVault } from './vault.ts';
 
 needPrograms(['restic', 'rsync'], 'restic rsync');
 
@@ -126,7 +126,7 @@ export async function withHome<T>(pool: string, work: (bed: FaultHome) => Promis
 export const bytesOf = (packs: readonly StoredPack[]): number => packs.reduce((sum, { size }) => sum + size, 0);
 
 export function backupSpec(vault: VaultAccess, ...paths: readonly string[]): Extract<TaskSpec, { type: 'backup' }> {
-  return { type: 'backup', vault, source: filesOf(...paths), tags: {}, hostname: testHost, full: false, agentConfig: '{"agent":"test"}' };
+  return { ...backupTask(filesOf(...paths)), vault };
 }
 
 /** Files of `size` bytes that do not compress, numbered from `from` to before `to`, some in a folder each. */

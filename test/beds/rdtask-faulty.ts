@@ -2,8 +2,10 @@
 // is in $AGENT_HOME/fault.json, what was done goes to $AGENT_HOME/operations, a line each.
 import { appendFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { taskHost } from '../../src/agent/task-host.ts';
 import { serveTask } from '../../src/agent/task-side.ts';
 import { systemClock } from '../../src/base/system-clock.ts';
+import { layoutOf } from '../../src/config/layout.ts';
 import type { Backend } from '../../src/ports/backend.ts';
 
 export interface FaultSettings {
@@ -63,5 +65,5 @@ function repositoryOptions({ packSize, flushBlobs, millisecondsEach, ahead }: Fa
   return { clock, packSize, flushBlobs, workers: 2 };
 }
 
-process.exitCode = await serveTask([], settings ? { wrapBackend: counted, repository: repositoryOptions(settings) } : {});
+process.exitCode = await serveTask(taskHost(layoutOf()), settings ? { wrapBackend: counted, repository: repositoryOptions(settings) } : {});
 process.exit();

@@ -8,7 +8,7 @@ import type { SourceSettings } from '../../src/model/plan.ts';
 import type { RecordInfo, TaskResult, TaskSpec, VaultAccess } from '../../src/model/task.ts';
 import type { Warning } from '../../src/model/warning.ts';
 import { openRepository } from '../../src/repository/repository.ts';
-import { testHost } from './vault.ts';
+import { backupTask } from './vault.ts';
 
 /** Whether the large sizes are wanted: test.sh --full. */
 export const full = Boolean(process.env['STILLPOINT_FULL']);
@@ -35,16 +35,7 @@ function residentPeak(pid: number): number {
   }
 }
 
-/** A backup as the agent asks for it, of a host with a short configuration. */
-export const backupOf = (vault: VaultAccess, source: SourceSettings): TaskSpec => ({
-  type: 'backup',
-  vault,
-  source,
-  tags: {},
-  hostname: testHost,
-  full: false,
-  agentConfig: '{"agent":"test"}',
-});
+export const backupOf = (vault: VaultAccess, source: SourceSettings): TaskSpec => ({ ...backupTask(source), vault });
 
 /** Runs rdtask with `home` as its directory. Throws when the task fails. */
 export async function runTaskProcess(spec: TaskSpec, home: string): Promise<TaskRun> {

@@ -2,8 +2,11 @@
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { runTask, type TaskContext } from '../../src/agent/run-task.ts';
+import { taskHost } from '../../src/agent/task-host.ts';
 import { bandwidthLimit } from '../../src/base/limit.ts';
+import { layoutOf } from '../../src/config/layout.ts';
 import type { BackupTags } from '../../src/model/backup.ts';
+import { type ConsistencyChoice, defaultConsistency } from '../../src/model/consistency.ts';
 import type { FilesSource, SourceSettings } from '../../src/model/plan.ts';
 import type { Overwrite } from '../../src/model/restore.ts';
 import type { CheckReport, RecordInfo, RestoreTarget, TaskResult, TaskSpec, VaultAccess } from '../../src/model/task.ts';
@@ -49,6 +52,20 @@ export type Vault = ReturnType<typeof testVault>;
 export const testHost = 'stillpoint-host';
 
 /** The repository `pool`/`path`, opened with `password`. Warnings gather in `warnings`. */
+/** A backup as the agent asks for it, all but where to. */
+export const backupTask = (source: SourceSettings) =>
+  ({
+    type: 'backup',
+    source,
+    consistency: defaultConsistency,
+    task: 'task-of-a-test',
+    freezesPerHour: 1000,
+    tags: {},
+    hostname: testHost,
+    full: false,
+    agentConfig: '{"agent":"test"}',
+  }) as const;
+
 export function testVault(pool: string, path: string, password: string) {
   const access: VaultAccess = { pool: { id: 'pool-of-the-test', place: { type: 'local', path: pool }, bandwidth: 0 }, path, password };
   const warnings: Warning[] = [];
@@ -68,7 +85,7 @@ export function testVault(pool: string, path: string, password: string) {
       out,
       keeper: { willWrite: async () => undefined, removed: async () => undefined },
       limit: bandwidthLimit(0),
-      own: [],
+      host: { ...taskHost(layoutOf()), own: [] },
       ...more,
     });
     return { ...result, output: Buffer.concat(pieces) };
@@ -101,10 +118,14 @@ export function testVault(pool: string, path: string, password: string) {
     },
     backup: async (
       source: SourceSettings,
-      more: { readonly tags?: BackupTags; readonly hostname?: string; readonly full?: boolean } = {},
+      more: {
+        readonly tags?: BackupTags;
+        readonly hostname?: string;
+        readonly full?: boolean;
+        readonly consistency?: ConsistencyChoice;
+      } = {},
     ): Promise<RecordInfo> => {
-      const spec = { type: 'backup', source, tags: {}, hostname: testHost, full: false, agentConfig: '{"agent":"test"}', ...more } as const;
-      return (await run(spec)).record!;
+      return (await run({ ...backupTask(source), ...more })).record!;
     },
     restore: async (record: string, target: RestoreTarget) => (await run({ type: 'restore', record, target, dryRun: false })).restore!,
     records: async (): Promise<readonly RecordInfo[]> => (await run({ type: 'vault-scan' })).records!,

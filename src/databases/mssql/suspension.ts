@@ -1,0 +1,25 @@
+// What is known of databases that one session has suspended.
+import type { Server } from './look.ts';
+import type { Row, Session } from './session.ts';
+
+export interface Suspension {
+  /** The session that suspends: its end, however it comes, makes the server let go. */
+  readonly hold: Session;
+  /** Opened beforehand: none can be opened while a file system is frozen. */
+  watch: Session;
+  /** @@SPID of the hold. */
+  readonly session: number;
+  readonly deadline: number;
+  server?: Server;
+  /** The batch that suspends and waits; settles when it has ended. */
+  batch?: Promise<void>;
+  /** How the batch ended, once it has. */
+  ended?: string;
+  /** What the server said when the freeze was done, and when it was asked (boottime): how long each database was suspended by then (ms). */
+  proof?: { readonly at: number; readonly ms: ReadonlyMap<number, number> };
+}
+
+/** The rows of one session. The server's documentation calls the column a tinyint, though session ids go further. */
+export function rowsOf(rows: readonly Row[], session: number): readonly Row[] {
+  return rows.filter((row) => Number(row['session']) === session || Number(row['session']) === session % 256);
+}

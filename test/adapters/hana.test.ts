@@ -1,0 +1,84 @@
+// The driver in front of SAP HANA, as far as it goes without one: what becomes of a server that is not there or does not behave.
+import { createServer, type Socket } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { StillpointError } from '../../src/base/errors.ts';
+import { systemClock } from '../../src/base/system-clock.ts';
+import { noServer } from '../../src/databases/hana/failures.ts';
+import { hanaFreezer } from '../../src/databases/hana/freeze.ts';
+import { connectHana } from '../../src/databases/hana/session.ts';
+import { accessOf } from '../../src/databases/hana/settings.ts';
+import { freePort } from '../beds/programs.ts';
+
+let closing: (() => void)[] = [];
+
+afterEach(() => {
+  for (const close of closing) close();
+  closing = [];
+});
+
+async function listening(serve: (socket: Socket) => void): Promise<number> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined);
+    serve(socket);
+  });
+  closing.push(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return (server.address() as { port: number }).port;
+}
+
+const settings = (port: number) => ({ user: 'BACKUP_USER', password: 'geheim', port: String(port) });
+
+const refusal = async (work: Promise<unknown>): Promise<StillpointError> => {
+  const error = await work.then(
+    () => undefined,
+    (thrown: StillpointError) => thrown,
+  );
+  expect(`${error?.message} ${error?.hint}`).not.toContain('geheim');
+  return error!;
+};
+
+describe('SAP HANA over its driver', () => {
+  it('A22 a closed port is a server that is down, and a thaw has nothing to close', async () => {
+    const port = await freePort();
+    const quiescer = hanaFreezer.quiescer(settings(port), () => undefined);
+    const down = await refusal(quiescer.freeze({ deadline: systemClock.boottime() + 60_000, signal: new AbortController().signal }));
+    expect(down).toMatchObject({ code: 'DATABASE_DOWN', message: expect.stringContaining(`127.0.0.1:${port}`) });
+    expect(noServer(down)).toBe(true);
+    expect(await quiescer.thaw()).toEqual({});
+    expect(await hanaFreezer.quiescer(settings(port), () => undefined).thaw()).toEqual({});
+    expect(await hanaFreezer.present(settings(port))).toBe(false);
+  });
+
+  it('A22 a file of certificates that cannot be read is named', async () => {
+    const quiescer = hanaFreezer.quiescer({ ...settings(1), ca: '/nowhere/ca.pem' }, () => undefined);
+    const unread = await refusal(quiescer.freeze({ deadline: systemClock.boottime() + 60_000, signal: new AbortController().signal }));
+    expect(unread).toMatchObject({ code: 'FILE_UNREADABLE', message: expect.stringContaining('/nowhere/ca.pem') });
+  });
+
+  it('A3 a server that says nothing, hangs up or talks nonsense ends the wait; a rescue is not believed then', async () => {
+    const silent = await listening(() => undefined);
+    const access = accessOf(settings(silent));
+    const late = await refusal(connectHana(access, 200));
+    expect(late.code).toBe('DATABASE_DOWN');
+    expect(noServer(late)).toBe(false);
+    const stop = new AbortController();
+    const opening = refusal(connectHana(access, 60_000, stop.signal));
+    stop.abort();
+    expect((await opening).code).toBe('DATABASE_DOWN');
+
+    const rude = accessOf(settings(await listening((socket) => socket.destroy())));
+    expect((await refusal(connectHana(rude, 2000))).code).toBe('DATABASE_DOWN');
+    const babbling = accessOf(settings(await listening((socket) => socket.on('data', () => socket.write(Buffer.alloc(8))))));
+    expect((await refusal(connectHana(babbling, 2000))).code).toMatch(/^DATABASE_/);
+
+    const begun = performance.now();
+    expect((await refusal(hanaFreezer.quiescer(settings(silent), () => undefined).thaw())).code).toBe('FREEZE_THAW_FAILED');
+    expect(performance.now() - begun).toBeLessThan(5000);
+    expect(await hanaFreezer.present(settings(silent))).toBe(true);
+  });
+});
