@@ -1,0 +1,30 @@
+#!/bin/sh
+# Brings SQL Server to a still point. Edit the settings, in mssql_unfreeze.sh too; the rest is the agent's own code.
+
+# Empty: a host without SQL Server is skipped; on a host with it the freeze fails and says so.
+MSSQL_USER=''
+# What `agentcli encpwd` prints.
+MSSQL_PASSWORD=''
+# Empty: 127.0.0.1.
+MSSQL_HOST=''
+# Empty: 1433.
+MSSQL_PORT=''
+# A file of certificates (PEM) by which the server must prove itself; empty: nothing proves who answers.
+MSSQL_CA=''
+# Where the server writes, at each thaw, what RESTORE … WITH METADATA_ONLY needs; empty: databases are attached.
+MSSQL_METADATA=''
+
+# shellcheck source=/dev/null
+. "$1/bin/agent_func.sh"
+if [ -z "$MSSQL_USER" ] && ! running sqlservr; then
+  absent "no SQL Server on this host: nothing to freeze"
+fi
+freeze_database mssql << END
+user=$MSSQL_USER
+password=$MSSQL_PASSWORD
+host=$MSSQL_HOST
+port=$MSSQL_PORT
+ca=$MSSQL_CA
+metadata=$MSSQL_METADATA
+END
+finish $?
