@@ -174,9 +174,9 @@ function outcomesOf({ ids, blocks, bytes, mtimes, changed, errors }: ReadOutcome
 }
 
 function stretches(meta: NodeMeta, content: Extract<Content, { kind: 'path' }>): ReadItem[] {
-  const { path, chunking, regular, required } = content;
+  const { path, chunking, regular, required, identity = meta } = content;
   const size = chunking.kind === 'fixed' ? fixedStretch : contentStretch;
-  const known = regular ? { inode: meta.inode, deviceId: meta.deviceId } : {};
+  const known = regular ? { inode: identity.inode, deviceId: identity.deviceId } : {};
   const items: ReadItem[] = [];
   for (let at = 0; at < content.length || items.length === 0; at += size) {
     const length = Math.min(size, content.length - at);

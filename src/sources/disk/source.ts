@@ -15,14 +15,22 @@ export const segmentSize = 64 * 2 ** 30;
 
 interface Disk {
   readonly path: string;
+  /** Where its bytes are: itself, or an image of it. */
+  readonly image: string;
   readonly facts: DiskFacts;
 }
 
+export interface DiskSourceOptions {
+  readonly warn: Warn;
+  /** Where a disk of `settings` is read: an image of it. */
+  readonly placeOf?: (livePath: string) => string;
+}
+
 /** Throws SOURCE_MISSING, SOURCE_NOT_DISK, SOURCE_UNREADABLE. */
-export function diskSource(settings: DiskSource, { warn }: { readonly warn: Warn }): Source {
-  const disks = settings.paths.map((path): Disk => ({ path, facts: factsOf(path) }));
-  for (const { path, facts } of disks)
-    for (const mount of mountsOf(path, facts))
+export function diskSource(settings: DiskSource, { warn, placeOf = (path) => path }: DiskSourceOptions): Source {
+  const disks = settings.paths.map((path): Disk => ({ path, image: placeOf(path), facts: factsOf(path, placeOf(path)) }));
+  for (const { path, image, facts } of disks)
+    for (const mount of image === path ? mountsOf(path, facts) : [])
       if (mount.writable) warn({ item: path, detail: `it is mounted on ${mount.point}: what is written meanwhile makes a torn image` });
   const now = wholeSeconds(Date.now());
   const leaves = disks.map((disk) => ({ path: disk.path, entry: (name: string) => diskEntry(name, disk, now) }));
@@ -38,9 +46,9 @@ export function diskSource(settings: DiskSource, { warn }: { readonly warn: Warn
   };
 }
 
-function factsOf(path: string): DiskFacts {
+function factsOf(path: string, image: string): DiskFacts {
   try {
-    const facts = diskFacts(path);
+    const facts = diskFacts(image);
     if (!facts) return fail('SOURCE_MISSING', { path });
     return facts.kind === 'other' ? fail('SOURCE_NOT_DISK', { path }) : facts;
   } catch (error) {
@@ -61,10 +69,10 @@ function diskEntry(name: string, disk: Disk, now: NodeTime): Entry {
   return virtualDir(name, now, segments);
 }
 
-function piece(name: string, { path, facts }: Disk, offset: number, length: number, now: NodeTime): Entry {
+function piece(name: string, { image, facts }: Disk, offset: number, length: number, now: NodeTime): Entry {
   const common = {
     kind: 'path',
-    path: joined([Buffer.from(path)]),
+    path: joined([Buffer.from(image)]),
     offset,
     length,
     chunking: { kind: 'fixed', size: diskBlock },
@@ -73,7 +81,7 @@ function piece(name: string, { path, facts }: Disk, offset: number, length: numb
   if (facts.kind === 'device')
     return { kind: 'file', meta: virtualMeta(name, 'file', now, length), content: { ...common, regular: false } };
   // An image file that nobody touched since the parent backup is not read again.
-  const stat = statSync(path, { bigint: true });
+  const stat = statSync(image, { bigint: true });
   const meta = {
     ...virtualMeta(name, 'file', timeOf(stat.mtimeNs), length),
     ctime: timeOf(stat.ctimeNs),
