@@ -20,6 +20,7 @@ export function backupOf(vaultId: string, record: RecordInfo, known?: BackupRow)
     planName: tags.planName ?? known?.planName ?? null,
     source: tags.source ?? null,
     consistency: tags.consistency ?? null,
+    consistencyReason: tags.consistencyReason ?? null,
     full: tags.full ?? false,
     warnings: tags.warnings ?? known?.warnings ?? 0,
     hostname: record.hostname,

@@ -1,6 +1,8 @@
 // The agent from start to stop. The order is the story: nothing is listened to before everything that answers is there.
 import { randomUUID } from 'node:crypto';
-import { readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { failure } from '../base/errors.ts';
 import { createLog, type Logger } from '../base/log.ts';
 import { systemClock } from '../base/system-clock.ts';
@@ -10,6 +12,7 @@ import { type Layout, makeLayout } from '../config/layout.ts';
 import { writePrivateFile } from '../config/private-file.ts';
 import { openSealer } from '../config/secrets.ts';
 import { readSettings } from '../config/settings.ts';
+import { layOutScripts } from '../quiescers/scripts/script-folder.ts';
 import type { AnswerStore } from '../rpc/idempotency.ts';
 import { type Server, startServer } from '../rpc/server.ts';
 import { openState } from '../state/state.ts';
@@ -17,8 +20,10 @@ import { atMost, oneOf } from '../state/table.ts';
 import { renewCertificates } from './certificate-watch.ts';
 import type { AgentContext } from './context.ts';
 import { createDeadLocks } from './dead-locks.ts';
+import { rescueOnce } from './freezer.ts';
 import { handlersOf } from './handlers.ts';
 import { createTaskDesk, type TaskDesk } from './task-desk.ts';
+import { taskHost } from './task-host.ts';
 import { createTaskRunner } from './task-runner.ts';
 
 export interface DaemonOptions {
@@ -53,6 +58,7 @@ export async function startDaemon({ layout, version, taskScript, makeCertificate
     const clock = systemClock;
     const context: AgentContext = { version, layout, settings, sealer, state, clock, log, bootId: bootId(), startedAt: clock.now() };
 
+    comeToRest(context);
     const deadLocks = createDeadLocks(context, () => desk);
     const desk: TaskDesk = createTaskDesk(context, createTaskRunner(context, taskScript), deadLocks.sweep);
     desk.recover();
@@ -96,6 +102,17 @@ export async function startDaemon({ layout, version, taskScript, makeCertificate
     logFailure(log, error);
     throw error;
   }
+}
+
+/** Freeze scripts for a checkout's home; and before anything else is done, what a dead freeze left is thawed. */
+function comeToRest({ layout, log }: AgentContext): void {
+  const shipped = fileURLToPath(new URL('../../scripts', import.meta.url));
+  if (existsSync(join(shipped, 'ebk_user'))) layOutScripts(layout.home, shipped);
+  if (!existsSync(join(layout.run, 'freeze'))) return;
+  const onText = (text: string) => log.warn({ text }, 'rdfreeze rescue');
+  void rescueOnce({ ...taskHost(layout).freezer, onText }).then((thawed) => {
+    if (!thawed) log.error('something may still be frozen; see log/thirdparty.log');
+  });
 }
 
 /** One agent a home. The file names its process; one that was killed leaves it behind, so the process must be there, too. */

@@ -3,6 +3,7 @@ import type { Handlers } from '../rpc/handlers.ts';
 import type { AgentContext } from './context.ts';
 import { backupStreamMethods } from './methods/backup-streams.ts';
 import { backupMethods } from './methods/backups.ts';
+import { freezeMethods } from './methods/freezes.ts';
 import { planMethods } from './methods/plans.ts';
 import { createPoolBinder, poolMethods } from './methods/pools.ts';
 import { statusMethods } from './methods/status.ts';
@@ -11,6 +12,7 @@ import { vaultBirthMethods } from './methods/vault-birth.ts';
 import { vaultKeyMethods } from './methods/vault-keys.ts';
 import { vaultMethods } from './methods/vaults.ts';
 import type { TaskDesk } from './task-desk.ts';
+import { taskHost } from './task-host.ts';
 
 export function handlersOf(context: AgentContext, desk: TaskDesk, address: () => string): Handlers {
   const binder = createPoolBinder(context, desk);
@@ -23,6 +25,7 @@ export function handlersOf(context: AgentContext, desk: TaskDesk, address: () =>
     ...planMethods(context),
     ...backupMethods(context, desk),
     ...backupStreamMethods(context, desk),
+    ...freezeMethods(context, taskHost(context.layout).freezer),
     ...taskMethods(context, desk),
   };
 }

@@ -1,8 +1,10 @@
 // A task without agent and without installation (`agentcli recover`): the same engine in this very process.
 import type { Writable } from 'node:stream';
 import { bandwidthLimit } from '../base/limit.ts';
+import { layoutOf } from '../config/layout.ts';
 import type { TaskEvent, TaskResult, TaskSpec } from '../model/task.ts';
 import { runTask } from './run-task.ts';
+import { taskHost } from './task-host.ts';
 
 export interface StandaloneHandlers {
   onEvent(event: TaskEvent): void;
@@ -18,6 +20,6 @@ export function runStandalone(spec: TaskSpec, { onEvent, out, signal }: Standalo
     progress: (progress) => onEvent({ type: 'progress', progress }),
     keeper: { willWrite: async () => undefined, removed: async () => undefined },
     limit: bandwidthLimit('pool' in spec ? spec.pool.bandwidth : spec.vault.pool.bandwidth),
-    own: [],
+    host: { ...taskHost(layoutOf()), own: [] },
   });
 }

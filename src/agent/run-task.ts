@@ -18,6 +18,8 @@ import type { Backend } from '../ports/backend.ts';
 import type { Restorer } from '../ports/restorer.ts';
 import type { Source, Warn } from '../ports/source.ts';
 import { createRepository, type LockKeeper, openRepository, type RepositoryOptions } from '../repository/repository.ts';
+import { freezeApplications, groundOf } from './still-ground.ts';
+import type { TaskHost } from './task-host.ts';
 import { providers, restorers, type SourceContext, sources } from './wiring.ts';
 
 export interface TaskContext {
@@ -27,8 +29,7 @@ export interface TaskContext {
   readonly out: Writable;
   readonly keeper: LockKeeper;
   readonly limit: Limit;
-  /** Directories of the agent itself, which no backup reads. */
-  readonly own: readonly string[];
+  readonly host: TaskHost;
   /** What tests set otherwise. */
   readonly repository?: Partial<RepositoryOptions>;
   readonly wrapBackend?: (backend: Backend) => Backend;
@@ -64,7 +65,7 @@ export function runTask(spec: TaskSpec, context: TaskContext): Promise<TaskResul
 function engineDeps(spec: TaskSpec, context: TaskContext): EngineDeps {
   const { signal, warn, progress, out, keeper, limit, wrapBackend = (backend) => backend } = context;
   const options = { keeper, ...context.repository };
-  const own = [...context.own, ...localPools(spec)];
+  const own = [...context.host.own, ...localPools(spec)];
   const open = async (vault: VaultAccess) =>
     wrapBackend(await openBackend(providers, vault, { limit, spendReserve: freeing.includes(spec.type) }));
   return {
@@ -96,7 +97,9 @@ function engineDeps(spec: TaskSpec, context: TaskContext): EngineDeps {
       await bindPool(providers, pool, poolId, create, { limit });
       return { ...report, poolId };
     },
-    openSource: (settings, tell) => openSource(settings, { warn: tell, own }),
+    groundOf: (backup) => groundOf(backup, context.host, warn),
+    freeze: (backup) => freezeApplications(backup, { ...context.host.freezer, signal }),
+    openSource: (settings, tell, placeOf) => openSource(settings, { warn: tell, own, placeOf }),
     restorer: (target) => openRestorer(target, { own }),
   };
 }

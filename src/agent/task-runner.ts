@@ -17,7 +17,17 @@ const textLimit = 1024 * 1024;
 /** Milliseconds from a cancel to SIGTERM and to SIGKILL. */
 const patience = { term: 10_000, kill: 20_000 };
 /** Taken over from the agent's own environment; nothing else reaches a task, secrets least of all. */
-const keptVariables = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'NODE_COMPILE_CACHE', 'NODE_EXTRA_CA_CERTS', 'SystemRoot'];
+const keptVariables = [
+  'PATH',
+  'HOME',
+  'LANG',
+  'LC_ALL',
+  'TZ',
+  'NODE_COMPILE_CACHE',
+  'NODE_EXTRA_CA_CERTS',
+  'AGENT_FREEZE_LOCK',
+  'SystemRoot',
+];
 
 export function createTaskRunner(context: AgentContext, script: string): TaskRunner {
   const { layout, settings, state, clock, bootId, log } = context;

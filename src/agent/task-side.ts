@@ -6,12 +6,13 @@ import { linesOf } from '../base/lines.ts';
 import type { Progress, TaskEvent, TaskOrder, TaskSpec } from '../model/task.ts';
 import type { LockKeeper } from '../repository/repository.ts';
 import { runTask, type TaskContext } from './run-task.ts';
+import type { TaskHost } from './task-host.ts';
 
 /** At most one progress event in so many milliseconds. */
 const progressEvery = 200;
 
 /** Serves one task; resolves with the exit code when everything is said. `changes`: what tests set otherwise. */
-export async function serveTask(own: readonly string[], changes: Pick<TaskContext, 'repository' | 'wrapBackend'> = {}): Promise<number> {
+export async function serveTask(host: TaskHost, changes: Pick<TaskContext, 'repository' | 'wrapBackend'> = {}): Promise<number> {
   const orders = new Socket({ fd: 3, readable: true, writable: false });
   const events = new Socket({ fd: 4, readable: false, writable: true });
   const stop = new AbortController();
@@ -43,7 +44,7 @@ export async function serveTask(own: readonly string[], changes: Pick<TaskContex
       out: process.stdout,
       keeper: lockKeeper(say, waiting, stop.signal),
       limit,
-      own,
+      host,
       ...changes,
     });
     await say({ type: 'done', result });

@@ -20,12 +20,18 @@ export const nouns: readonly Noun[] = [
     summary: 'make backups, look into them, restore them',
     load: async () => (await import('./commands/backup.ts')).addBackup,
   },
+  {
+    name: 'freeze',
+    summary: 'try out how applications are frozen and thawed',
+    load: async () => (await import('./commands/freeze.ts')).addFreeze,
+  },
   { name: 'task', summary: 'what runs and what ran', load: async () => (await import('./commands/task.ts')).addTask },
   {
     name: 'recover',
     summary: 'read a vault with neither agent nor installation',
     load: async () => (await import('./commands/recover.ts')).addRecover,
   },
+  { name: 'encpwd', summary: 'encrypt a password for a script', load: async () => (await import('./commands/encpwd.ts')).addEncpwd },
   {
     name: 'completion',
     summary: 'completion for bash, zsh or fish',

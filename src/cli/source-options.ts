@@ -45,6 +45,19 @@ const foreign = {
   command: ['path', 'exclude', 'excludeFile', 'oneFileSystem', 'excludeCaches'],
 } as const satisfies Record<string, readonly (keyof SourceOptions)[]>;
 
+/** Whether anything of the source is said at all. */
+export function namesSource(options: SourceOptions, words: readonly string[]): boolean {
+  const { source, path } = options;
+  return (
+    words.length > 0 ||
+    source !== undefined ||
+    path !== undefined ||
+    Object.values(foreign)
+      .flat()
+      .some((key) => options[key] !== undefined)
+  );
+}
+
 /** Throws USAGE_ARGUMENT if an option does not go with the kind, or one that the kind needs is missing. */
 export function sourceFrom(options: SourceOptions, words: readonly string[], help: string, before?: SourceInput): SourceInput {
   const wrong = (detail: string): never => fail('USAGE_ARGUMENT', { detail, help });

@@ -4,6 +4,9 @@ import { readFileSync, statSync } from 'node:fs';
 import { errnoOf, fail } from '../base/errors.ts';
 import { writePrivateFile } from './private-file.ts';
 
+/** The context of what agentcli encpwd seals for freeze scripts. */
+export const scriptPasswordContext = 'script/password';
+
 const keyBytes = 32;
 const nonceBytes = 12;
 const tagBytes = 16;

@@ -10,6 +10,7 @@ const SettingsFile = Type.Object(
     port: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535, description: 'of the RPC on 127.0.0.1; 0 takes a free one' })),
     tasksAtOnce: Type.Optional(Type.Integer({ minimum: 1, maximum: 64 })),
     taskNiceness: Type.Optional(Type.Integer({ minimum: 0, maximum: 19 })),
+    freezesPerHour: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, description: 'retries must not hammer what is frozen' })),
     keepTasksDays: Type.Optional(Type.Integer({ minimum: 1, maximum: 3650 })),
     logLevel: Type.Optional(
       Type.Union([Type.Literal('trace'), Type.Literal('debug'), Type.Literal('info'), Type.Literal('warn'), Type.Literal('error')]),
@@ -20,7 +21,14 @@ const SettingsFile = Type.Object(
 
 export type Settings = Readonly<Required<Static<typeof SettingsFile>>>;
 
-export const defaultSettings: Settings = { port: 8091, tasksAtOnce: 2, taskNiceness: 10, keepTasksDays: 30, logLevel: 'info' };
+export const defaultSettings: Settings = {
+  port: 8091,
+  tasksAtOnce: 2,
+  taskNiceness: 10,
+  freezesPerHour: 2,
+  keepTasksDays: 30,
+  logLevel: 'info',
+};
 
 const shape = shapeOf(SettingsFile);
 

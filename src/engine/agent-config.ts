@@ -7,23 +7,19 @@ import { virtualDir, virtualMeta } from '../ports/virtual-entry.ts';
 import type { Repository, VaultReader } from '../repository/repository.ts';
 
 export const agentFolder = '.stillpoint';
-const fileName = 'agent.json';
+export const agentFile = 'agent.json';
+/** What was frozen for the backup, and what it said of itself (positions in logs). */
+export const freezeFile = 'freeze.json';
 
-/** `source` with the configuration beside its own entries; `time`: since when it is so. */
-export function withAgentConfig(source: Source, json: string, time: NodeTime): Source {
-  const bytes = Buffer.from(json);
-  const file: Entry = {
-    kind: 'file',
-    meta: virtualMeta(fileName, 'file', time, bytes.length),
-    content: {
-      kind: 'stream',
-      chunking: { kind: 'content' },
-      open: async function* () {
-        yield bytes;
-      },
-    },
-  };
-  const folder = virtualDir(agentFolder, time, [file]);
+export interface OwnFile {
+  readonly name: string;
+  readonly text: string;
+  readonly time: NodeTime;
+}
+
+/** `source` with files of ours (in the order of their names; the first is as old as the folder) beside its own entries. */
+export function withOwnFiles(source: Source, files: readonly OwnFile[]): Source {
+  const folder = virtualDir(agentFolder, files[0]!.time, files.map(entryOf));
   return {
     ...source,
     list: async function* () {
@@ -40,6 +36,18 @@ export function withAgentConfig(source: Source, json: string, time: NodeTime): S
   };
 }
 
+function entryOf({ name, text, time }: OwnFile): Entry {
+  const bytes = Buffer.from(text);
+  const open = async function* () {
+    yield bytes;
+  };
+  return {
+    kind: 'file',
+    meta: virtualMeta(name, 'file', time, bytes.length),
+    content: { kind: 'stream', chunking: { kind: 'content' }, open },
+  };
+}
+
 /**
  * The time of the configuration in the backup with this root tree, if it is this very one: its block is named by its hash, so that nothing is
  * read. Undefined for another one, for one that is so large that it was cut, and for a backup that carries none or is damaged.
@@ -50,7 +58,7 @@ export async function timeOfSameConfig(vault: Repository, root: string, json: st
     for await (const node of vault.tree(root)) {
       if (node.name.toString() !== agentFolder || !node.subtree) continue;
       for await (const inner of vault.tree(node.subtree))
-        if (inner.name.toString() === fileName && inner.content?.join() === id) return inner.mtime;
+        if (inner.name.toString() === agentFile && inner.content?.join() === id) return inner.mtime;
     }
   } catch (error) {
     if (!isCode(error, 'REPO_DAMAGED', 'REPO_BLOB_MISSING', 'BACKEND_NOT_FOUND', 'BACKEND_SHORT')) throw error;
@@ -63,7 +71,7 @@ export async function agentConfigOf(vault: Repository, root: string, reader: Vau
   for await (const node of vault.tree(root)) {
     if (node.name.toString() !== agentFolder || !node.subtree) continue;
     for await (const inner of vault.tree(node.subtree)) {
-      if (inner.name.toString() !== fileName || !inner.content) continue;
+      if (inner.name.toString() !== agentFile || !inner.content) continue;
       const pieces: Buffer[] = [];
       for await (const piece of reader.stream(inner.content)) pieces.push(piece);
       return Buffer.concat(pieces).toString('utf8');

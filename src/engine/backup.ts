@@ -2,11 +2,13 @@
 import { userInfo } from 'node:os';
 import { asStillpointError, isCode } from '../base/errors.ts';
 import type { BackupTags } from '../model/backup.ts';
+import type { ConsistencyMark } from '../model/consistency.ts';
 import type { TaskResult, TaskSpec } from '../model/task.ts';
 import type { Source } from '../ports/source.ts';
 import { formatMs, type Lock, type RecordFile, type Repository, recordInfo, type Saved, tagsOf } from '../repository/repository.ts';
-import { timeOfSameConfig, withAgentConfig } from './agent-config.ts';
+import { agentFile, freezeFile, type OwnFile, timeOfSameConfig, withOwnFiles } from './agent-config.ts';
 import type { EngineDeps } from './deps.ts';
+import { type StillPoint, stillPoint } from './still-point.ts';
 import { version } from './version.ts';
 
 export type BackupSpec = Extract<TaskSpec, { type: 'backup' }>;
@@ -14,25 +16,44 @@ export type BackupSpec = Extract<TaskSpec, { type: 'backup' }>;
 /** How long (ms) a full backup that met damage waits for others to leave the vault before it takes the broken packs out. */
 const healPatience = 60_000;
 
-/** open vault → open source → parent → save → write the record last. Nothing is a backup before its record is written. */
-export async function backUp(spec: BackupSpec, deps: EngineDeps): Promise<TaskResult> {
-  const startedAt = deps.clock.now();
+/** What the steps of one backup work with. */
+interface Run {
+  readonly spec: BackupSpec;
+  readonly deps: EngineDeps;
+  readonly vault: Repository;
+  readonly lock: Lock;
+  readonly startedAt: number;
+}
+
+/**
+ * open vault → freeze → snapshot → thaw → open source → parent → save → write the record last. Nothing is a backup before its record is
+ * written.
+ */
+export async function backUp(spec: BackupSpec, outer: EngineDeps): Promise<TaskResult> {
+  const startedAt = outer.clock.now();
   let warnings = 0;
   const warn: EngineDeps['warn'] = (warning) => {
     warnings++;
-    deps.warn(warning);
+    outer.warn(warning);
   };
-  const run = { ...deps, warn };
+  const deps = { ...outer, warn };
   const vault = await deps.openVault(spec.vault);
   try {
     const backup = await underLock(vault, async (lock) => {
       await vault.loadIndex(spec.full);
-      const read = spec.full ? await readVerified(spec, vault, lock, run, startedAt) : await readSource(spec, vault, lock, run, startedAt);
-      const record = recordOf({ spec, read, startedAt, endedAt: deps.clock.now(), warnings });
-      const id = await vault.records.save(record, lock);
-      return recordInfo(id, record);
+      const run: Run = { spec, deps, vault, lock, startedAt };
+      const point = await stillPoint(spec.consistency, await deps.groundOf(spec), { ...deps, freeze: () => deps.freeze(spec) });
+      try {
+        const read = spec.full ? await readVerified(run, point) : await readSource(run, point);
+        await point.intact();
+        const record = recordOf(run, read, point.mark, warnings);
+        const id = await vault.records.save(record, lock);
+        return recordInfo(id, record);
+      } finally {
+        await point.close();
+      }
     });
-    if (vault.isBroken()) await takeOutBroken(vault, run);
+    if (vault.isBroken()) await takeOutBroken(vault, deps);
     return { record: backup, storedBytes: vault.indexedBytes(), warnings };
   } finally {
     await vault.close();
@@ -56,8 +77,9 @@ interface Read {
   readonly parent: RecordFile | undefined;
 }
 
-async function readSource(spec: BackupSpec, vault: Repository, lock: Lock, deps: EngineDeps, startedAt: number): Promise<Read> {
-  const source = await deps.openSource(spec.source, deps.warn);
+async function readSource(run: Run, point: StillPoint): Promise<Read> {
+  const { spec, deps, vault } = run;
+  const source = await deps.openSource(spec.source, deps.warn, point.placeOf);
   // A source that is waiting for its data (a command that prints nothing yet) would not notice otherwise.
   const letGo = () => void source.close();
   deps.signal.addEventListener('abort', letGo);
@@ -65,10 +87,7 @@ async function readSource(spec: BackupSpec, vault: Repository, lock: Lock, deps:
     deps.signal.throwIfAborted();
     const before = await parentOf(spec, source, vault);
     const parent = spec.full ? undefined : before;
-    // The configuration is as old as it is: a backup of what did not change is the same tree.
-    const since = before && (await timeOfSameConfig(vault, before.tree, spec.agentConfig));
-    const time = since ?? { seconds: Math.floor(startedAt / 1000), nanos: 0 };
-    const saved = await save(spec, vault, lock, withAgentConfig(source, spec.agentConfig, time), deps, parent);
+    const saved = await save(run, withOwnFiles(source, await ownFiles(run, before, point)), parent);
     return { saved, paths: source.paths, excludes: source.excludes, parent };
   } finally {
     deps.signal.removeEventListener('abort', letGo);
@@ -76,13 +95,22 @@ async function readSource(spec: BackupSpec, vault: Repository, lock: Lock, deps:
   }
 }
 
+/** The agent's configuration, as old as it is, so that a backup of what did not change is the same tree; and what was frozen, if anything was. */
+async function ownFiles({ spec, vault, startedAt }: Run, before: RecordFile | undefined, { freeze }: StillPoint): Promise<OwnFile[]> {
+  const now = { seconds: Math.floor(startedAt / 1000), nanos: 0 };
+  const since = before && (await timeOfSameConfig(vault, before.tree, spec.agentConfig));
+  const config = { name: agentFile, text: spec.agentConfig, time: since ?? now };
+  return freeze ? [config, { name: freezeFile, text: JSON.stringify(freeze), time: now }] : [config];
+}
+
 /** A full backup trusts nothing that is stored: every block it relies on is read and proven; what is damaged is stored anew. */
-async function readVerified(spec: BackupSpec, vault: Repository, lock: Lock, deps: EngineDeps, startedAt: number): Promise<Read> {
-  const read = await readSource(spec, vault, lock, deps, startedAt);
+async function readVerified(run: Run, point: StillPoint): Promise<Read> {
+  const { deps, vault } = run;
+  const read = await readSource(run, point);
   const damaged = await vault.heal(deps.signal);
   if (damaged === 0) return read;
   deps.warn({ item: vault.location, detail: `${damaged} damaged blocks were found and are stored again` });
-  return readSource(spec, vault, lock, deps, startedAt);
+  return readSource(run, point);
 }
 
 /** The backup stands and the good copies are preferred already; this only tidies up, so no trouble with it may make the backup a failed one. */
@@ -114,14 +142,7 @@ async function parentOf(spec: BackupSpec, source: Source, vault: Repository): Pr
   return records.findLast((record) => record.hostname === spec.hostname && [...record.paths].sort().join('\n') === paths);
 }
 
-async function save(
-  spec: BackupSpec,
-  vault: Repository,
-  lock: Lock,
-  source: Source,
-  deps: EngineDeps,
-  parent: RecordFile | undefined,
-): Promise<Saved> {
+async function save({ spec, deps, vault, lock }: Run, source: Source, parent: RecordFile | undefined): Promise<Saved> {
   // A source that does not know how much it has will have about as much as last time.
   const bytesTotal = source.estimate.bytes || (parent?.summary?.totalBytes ?? 0);
   const filesTotal = source.estimate.files || (parent?.summary?.totalFiles ?? 0);
@@ -134,19 +155,17 @@ async function save(
   });
 }
 
-function recordOf(made: {
-  readonly spec: BackupSpec;
-  readonly read: Read;
-  readonly startedAt: number;
-  readonly endedAt: number;
-  readonly warnings: number;
-}) {
-  const { spec } = made;
-  const { saved, paths, excludes, parent } = made.read;
+function recordOf({ spec, deps, startedAt }: Run, { saved, paths, excludes, parent }: Read, mark: ConsistencyMark, warnings: number) {
   const user = userInfo();
-  const tags: BackupTags = { ...spec.tags, full: spec.full, warnings: made.warnings };
+  const tags: BackupTags = {
+    ...spec.tags,
+    consistency: mark.level,
+    ...(mark.reason !== undefined && { consistencyReason: mark.reason }),
+    full: spec.full,
+    warnings,
+  };
   return {
-    time: formatMs(made.startedAt),
+    time: formatMs(startedAt),
     ...(parent ? { parent: parent.id } : {}),
     tree: saved.tree,
     paths,
@@ -157,6 +176,6 @@ function recordOf(made: {
     excludes,
     tags: tagsOf(tags),
     programVersion: `stillpoint ${version}`,
-    summary: { ...saved.summary, backupStart: formatMs(made.startedAt), backupEnd: formatMs(made.endedAt) },
+    summary: { ...saved.summary, backupStart: formatMs(startedAt), backupEnd: formatMs(deps.clock.now()) },
   };
 }

@@ -3,11 +3,15 @@ import type { Writable } from 'node:stream';
 import type { Clock } from '../base/clock.ts';
 import type { SourceSettings } from '../model/plan.ts';
 import type { PoolAccess } from '../model/pool.ts';
-import type { Progress, RestoreTarget, VaultAccess } from '../model/task.ts';
+import type { Progress, RestoreTarget, TaskSpec, VaultAccess } from '../model/task.ts';
 import type { Backend, ProbeReport } from '../ports/backend.ts';
 import type { Restorer } from '../ports/restorer.ts';
 import type { Source, Warn } from '../ports/source.ts';
 import type { Repository } from '../repository/repository.ts';
+import type { Frozen, Ground } from './still-point.ts';
+
+/** Of a backup's spec, what concerns the host. */
+export type GroundSpec = Pick<Extract<TaskSpec, { type: 'backup' }>, 'source' | 'consistency' | 'task' | 'freezesPerHour'>;
 
 export interface EngineDeps {
   readonly clock: Clock;
@@ -22,7 +26,12 @@ export interface EngineDeps {
   openBackend(vault: VaultAccess): Promise<Backend>;
   createVault(vault: VaultAccess, recoveryKey: string): Promise<Repository>;
   probePool(pool: PoolAccess, create: boolean, bind: boolean): Promise<ProbeReport>;
-  openSource(settings: SourceSettings, warn: Warn): Promise<Source>;
+  /** What the source lies on. */
+  groundOf(spec: GroundSpec): Promise<Ground>;
+  /** Brings the applications of this host to a still point. Throws FREEZE_…, SCRIPT_…, DATABASE_…; nothing is frozen then. */
+  freeze(spec: GroundSpec): Promise<Frozen>;
+  /** `placeOf`: where a live path is read; where it is if not given. */
+  openSource(settings: SourceSettings, warn: Warn, placeOf?: (path: string) => string): Promise<Source>;
   /** The adapter that brings data back to a target of this kind. */
   restorer(target: RestoreTarget): Promise<Restorer>;
 }

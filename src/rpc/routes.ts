@@ -124,6 +124,18 @@ export const routes = {
   backupLs: route('backups', addresses.backupLs, 'List entries of a backup', { ...one, query: s.BackupLs, kind: 'lines' }),
   backupCat: route('backups', addresses.backupCat, 'Read one file of a backup', { ...one, query: s.BackupCat, kind: 'bytes' }),
 
+  freezeStart: route('freezes', addresses.freezeStart, 'Freeze applications and file systems for a snapshot taken from outside', {
+    body: s.FreezeStart,
+    reply: s.Freeze,
+    status: 202,
+  }),
+  freezeList: route('freezes', addresses.freezeList, 'List freezes', { reply: s.FreezeList }),
+  freezeShow: route('freezes', addresses.freezeShow, 'Show a freeze', { params: s.FreezeReference, reply: s.Freeze }),
+  freezeThaw: route('freezes', addresses.freezeThaw, 'Thaw; answers whether the freeze held throughout', {
+    params: s.FreezeReference,
+    reply: s.Freeze,
+  }),
+
   taskList: route('tasks', addresses.taskList, 'List tasks', { query: s.TaskQuery, reply: s.TaskList }),
   taskShow: route('tasks', addresses.taskShow, 'Show a task', { ...one, reply: s.Task }),
   taskCancel: route('tasks', addresses.taskCancel, 'Cancel a task', { ...one, reply: s.Task, status: 202 }),

@@ -38,6 +38,14 @@ const Source = Type.Union([
   }),
 ]);
 
+/** How far a backup is one moment of its source, and what is done when that cannot be had. */
+const Consistency = strict({
+  freeze: Type.Boolean({ description: 'freeze applications (the scripts in bin/thirdparty/ebk_user) around the snapshot' }),
+  otherwise: Type.Union([Type.Literal('fall-back'), Type.Literal('fail')], { description: 'when the backup would not be consistent' }),
+  allowInconsistent: Type.Boolean({ description: 'read disks that are written to and have no snapshot' }),
+  freezeLimit: Type.Integer({ minimum: 1, maximum: 600, description: 'seconds from the first freeze to the last thaw, at most' }),
+});
+
 const SourceKind = Type.Union([Type.Literal('files'), Type.Literal('disk'), Type.Literal('command')]);
 
 export const Plan = strict({
@@ -49,6 +57,7 @@ export const Plan = strict({
   source: Source,
   method: Type.String(),
   strategy: Type.Literal('manual'),
+  consistency: Consistency,
   backups: Type.Integer(),
   lastTask: Type.Union([strict({ id: Type.String(), state: Type.String(), endedAt: Type.Union([Time, Type.Null()]) }), Type.Null()]),
   createdAt: Time,
@@ -63,6 +72,7 @@ export const PlanCreate = strict({
   source: SourceInput,
   method: Type.Optional(Type.String({ description: 'files: snapshot; disk: direct; command: stream' })),
   strategy: Type.Optional(Type.Literal('manual')),
+  consistency: Type.Optional(Type.Partial(Consistency, { additionalProperties: false })),
   allowMissing: Type.Optional(Type.Boolean({ description: 'accept paths that do not exist yet' })),
 });
 export type PlanCreate = Static<typeof PlanCreate>;

@@ -15,6 +15,7 @@ export interface BackupRow {
   readonly planName: string | null;
   readonly source: string | null;
   readonly consistency: string | null;
+  readonly consistencyReason: string | null;
   readonly full: boolean;
   readonly warnings: number;
   readonly hostname: string;
@@ -52,6 +53,7 @@ export const createBackupTable = (database: Database): BackupTable =>
       planName: 'plain',
       source: 'plain',
       consistency: 'plain',
+      consistencyReason: 'plain',
       full: 'flag',
       warnings: 'plain',
       hostname: 'plain',

@@ -50,4 +50,9 @@ export const migrations: readonly string[] = [
     key TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, status INTEGER NOT NULL, body TEXT, created_at INTEGER NOT NULL
   ) STRICT;
   `,
+  `
+  ALTER TABLE plans ADD COLUMN consistency TEXT NOT NULL
+    DEFAULT '{"freeze":false,"otherwise":"fall-back","allowInconsistent":false,"freezeLimit":60}';
+  ALTER TABLE backups ADD COLUMN consistency_reason TEXT;
+  `,
 ];

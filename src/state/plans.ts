@@ -18,6 +18,7 @@ export const createPlanTable = (database: Database): PlanTable =>
       source: 'json',
       method: 'plain',
       strategy: 'plain',
+      consistency: 'json',
       createdAt: 'plain',
       updatedAt: 'plain',
     },

@@ -9,7 +9,7 @@ import { failure, type StillpointError } from '../../src/base/errors.ts';
 import type { CommandSource } from '../../src/model/plan.ts';
 import type { ContentReader } from '../../src/ports/target.ts';
 import { feedCommand } from '../../src/sources/command/target.ts';
-import { testVault, type Vault } from '../beds/vault.ts';
+import { backupTask, testVault, type Vault } from '../beds/vault.ts';
 
 let root: string;
 let vault: Vault;
@@ -74,7 +74,7 @@ describe('dumps by command', () => {
     const stop = new AbortController();
     const mark = `stillpoint-cancel-${process.pid}`;
     const source = command({ shell: `exec -a ${mark} sleep 300 & echo started; wait` });
-    const running = vault.run({ type: 'backup', source, tags: {}, hostname: 'h', full: false, agentConfig: '{}' }, { signal: stop.signal });
+    const running = vault.run(backupTask(source), { signal: stop.signal });
     setTimeout(() => stop.abort(new Error('cancelled')), 1500);
     await expect(running).rejects.toThrow();
     const found = execFileSync('bash', ['-c', `pgrep -f '^${mark}' || true`], { encoding: 'utf8' });

@@ -22,6 +22,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ErrorCode } from '../../src/base/error-codes.ts';
 import type { StillpointError } from '../../src/base/errors.ts';
+import { defaultConsistency } from '../../src/model/consistency.ts';
 import { segmentSize } from '../../src/sources/disk/source.ts';
 import { testVault, type Vault } from '../beds/vault.ts';
 
@@ -253,7 +254,7 @@ describe('what a disk restore refuses, with nothing changed', () => {
     expect(await refusal(vault.backup(disk(root)))).toBe('SOURCE_NOT_DISK');
   });
 
-  it('S1 a live disk is warned about', async () => {
+  it('A2 a live disk without a snapshot, unless the plan allows a torn image: then it says so', async () => {
     const file = join(root, 'fs.img');
     closeSync(openSync(file, 'w'));
     execFileSync('truncate', ['-s', '16M', file]);
@@ -263,7 +264,9 @@ describe('what a disk restore refuses, with nothing changed', () => {
     mkdirSync(point);
     execFileSync('mount', [device, point]);
     mounts.push(point);
-    await vault.backup(disk(device));
+    await expect(vault.backup(disk(device))).rejects.toMatchObject({ code: 'SOURCE_LIVE_DISK', message: expect.stringContaining(point) });
+    const made = await vault.backup(disk(device), { consistency: { ...defaultConsistency, allowInconsistent: true } });
+    expect(made.tags).toMatchObject({ consistency: 'none', consistencyReason: expect.stringContaining(device) });
     expect(vault.warnings.some(({ item, detail }) => item === device && detail.includes(point))).toBe(true);
   });
 });

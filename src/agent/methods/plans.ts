@@ -1,9 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { isAbsolute, normalize } from 'node:path';
 import { errnoOf, fail } from '../../base/errors.ts';
+import { type ConsistencyChoice, defaultConsistency } from '../../model/consistency.ts';
 import type { Plan, SourceSettings } from '../../model/plan.ts';
 import type { Handlers } from '../../rpc/handlers.ts';
-import type { SourceInput } from '../../rpc/schemas.ts';
+import type { PlanCreate, SourceInput } from '../../rpc/schemas.ts';
 import { newId } from '../../state/state.ts';
 import { equals } from '../../state/table.ts';
 import type { VaultRow } from '../../state/vaults.ts';
@@ -41,6 +42,7 @@ export function planMethods(context: AgentContext): Methods {
         source,
         method,
         strategy: 'manual',
+        consistency: completeConsistency(source, body.consistency),
         createdAt: now,
         updatedAt: now,
       };
@@ -65,9 +67,10 @@ export function planMethods(context: AgentContext): Methods {
       const method = body.method === undefined && body.source === undefined ? plan.method : checkMethod(source, body.method);
       const vaultId = body.vault === undefined ? plan.vaultId : state.vaults.find(body.vault).id;
       const description = body.description === undefined ? plan.description : checkDescription(body.description);
+      const consistency = completeConsistency(source, body.consistency, plan.consistency);
       if (body.source !== undefined && !body.allowMissing) await expectPaths(source);
       if (name !== plan.name) refuseTaken(name);
-      state.plans.update(plan.id, { name, description, vaultId, source, method, updatedAt: clock.now() });
+      state.plans.update(plan.id, { name, description, vaultId, source, method, consistency, updatedAt: clock.now() });
       return planView(state, state.plans.find(plan.id));
     },
     planDelete({ params }) {
@@ -93,6 +96,18 @@ function checkMethod(source: SourceSettings, method: string | undefined): string
   const known = methodOf[source.kind];
   if (method !== undefined && method !== known) fail('USAGE', { detail: `the method for ${source.kind} is ${known}, not ${method}` });
   return known;
+}
+
+/** What is not named stays as it was. Throws USAGE for a freeze around what no snapshot is taken of. */
+function completeConsistency(
+  source: SourceSettings,
+  input: PlanCreate['consistency'] = {},
+  before: ConsistencyChoice = defaultConsistency,
+): ConsistencyChoice {
+  const choice = { ...before, ...input };
+  if (choice.freeze && source.kind === 'command')
+    fail('USAGE', { detail: 'a command is its own way to be consistent: nothing is frozen around it' });
+  return choice;
 }
 
 /** Fills in what was left out. Throws USAGE for what cannot be meant. */

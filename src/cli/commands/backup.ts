@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { Client } from '../../rpc/client.ts';
 import type { Backup } from '../../rpc/schemas-backups.ts';
+import { consistencyMark } from '../consistency-options.ts';
 import { formatCount, formatDuration, formatSize, formatTime, shortId, shortIds } from '../format.ts';
 import { printList, readPages } from '../list.ts';
 import type { Session } from '../session.ts';
@@ -101,12 +102,19 @@ async function listBackups(session: Session, options: Filters): Promise<void> {
       { title: 'PLAN', value: (backup: Backup) => nameText(backup.planName) },
       { title: 'STATE', value: (backup: Backup, paint: Paint) => stateText(backup.state, paint) + warningsMark(backup, paint) },
       ...(hosts.size > 1 ? [host] : []),
+      { title: 'A', value: consistencyMark },
       { title: 'SOURCE', value: (backup: Backup) => backup.source ?? '-' },
       { title: 'SIZE', value: (backup: Backup) => (backup.sizeBytes > 0 ? formatSize(backup.sizeBytes) : '-'), align: 'right' as const },
       { title: 'ADDED', value: (backup: Backup) => (backup.summary ? formatSize(backup.addedBytes) : '-'), align: 'right' as const },
     ];
   };
   await printList(session, page, columns, 'no backup: agentcli backup run --help');
+}
+
+/** The level, and why it is not more. */
+function consistencyLine({ consistency, consistencyReason }: Backup): string | undefined {
+  if (consistency === null) return undefined;
+  return consistencyReason === null ? consistency : `${consistency}: ${printable(consistencyReason)}`;
 }
 
 function warningsMark({ warnings }: Backup, paint: Paint): string {
@@ -126,7 +134,7 @@ async function printBackup(session: Session, backup: Backup): Promise<void> {
     ['Made', `${formatTime(time)}${endedAt !== null && endedAt > time ? ` (took ${formatDuration(endedAt - time)})` : ''}`],
     ['By', printable(`${backup.username}@${backup.hostname}`)],
     ['Source', backup.source ?? undefined],
-    ['Consistency', backup.consistency ?? undefined],
+    ['Consistency', consistencyLine(backup)],
     ['Kind', `${backup.kind}${backup.full ? ', full' : ''}`],
     ['Paths', backup.paths.map(printable).join('\n')],
     ['Size', backup.sizeBytes > 0 ? formatSize(backup.sizeBytes) : undefined],

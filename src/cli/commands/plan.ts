@@ -2,17 +2,18 @@
 import type { Command } from 'commander';
 import { fail } from '../../base/errors.ts';
 import type { Plan } from '../../rpc/schemas-plans.ts';
+import { type ConsistencyOptions, consistencyFrom, consistencyOptions, consistencyText } from '../consistency-options.ts';
 import { formatSize, formatTime, shortId } from '../format.ts';
 import { printList, readPages } from '../list.ts';
 import type { Session } from '../session.ts';
-import { type SourceOptions, sourceFrom, sourceOptions } from '../source-options.ts';
+import { namesSource, type SourceOptions, sourceFrom, sourceOptions } from '../source-options.ts';
 import { type Paint, printable } from '../terminal.ts';
 import { choice, type ListOptions, listOptions, verb } from '../verb.ts';
 import { helpOf } from './pool.ts';
 
 type Kind = Plan['source']['kind'];
 
-interface PlanOptions extends SourceOptions {
+interface PlanOptions extends SourceOptions, ConsistencyOptions {
   readonly vault?: string;
   readonly method?: string;
   readonly description?: string;
@@ -21,21 +22,24 @@ interface PlanOptions extends SourceOptions {
 }
 
 export function addPlan(noun: Command, session: Session): void {
-  sourceOptions(
-    verb(
-      noun,
-      'create <name> [command...]',
-      'say what is backed up, how, and where to',
-      'agentcli plan create etc --vault main --source files --path /etc --path /root --exclude "*.tmp"',
-      'agentcli plan create system --vault main --source disk --path /dev/vdb',
-      'agentcli plan create app-db --vault main --source command --file-name app.sql --argv -- mysqldump --single-transaction app',
-    ).option('--vault <vault>', 'may be left out while there is just one'),
+  consistencyOptions(
+    sourceOptions(
+      verb(
+        noun,
+        'create <name> [command...]',
+        'say what is backed up, how, and where to',
+        'agentcli plan create etc --vault main --source files --path /etc --path /root --exclude "*.tmp"',
+        'agentcli plan create system --vault main --source disk --path /dev/vdb',
+        'agentcli plan create app-db --vault main --source command --file-name app.sql --argv -- mysqldump --single-transaction app',
+      ).option('--vault <vault>', 'may be left out while there is just one'),
+    ),
   )
     .option('--method <method>', 'how it is read; the usual one for the source if not given')
     .option('--description <text>', 'at most 255 characters')
     .option('--allow-missing', 'accept paths that do not exist yet')
     .action(async (name: string, words: readonly string[], options: PlanOptions, command: Command) => {
       const { vault, method, description, allowMissing } = options;
+      const consistency = consistencyFrom(options);
       const body = {
         name,
         source: sourceFrom(options, words, helpOf(command)),
@@ -43,6 +47,7 @@ export function addPlan(noun: Command, session: Session): void {
         ...(method !== undefined && { method }),
         ...(description !== undefined && { description }),
         ...(allowMissing && { allowMissing }),
+        ...(consistency && { consistency }),
       };
       const plan = await (await session.agent()).call('planCreate', { body });
       if (session.json) return session.printJson(plan);
@@ -75,13 +80,15 @@ export function addPlan(noun: Command, session: Session): void {
     printPlan(session, await (await session.agent()).call('planShow', { params: { id } })),
   );
 
-  sourceOptions(
-    verb(
-      noun,
-      'update <plan> [command...]',
-      'change a plan; what is not named stays',
-      'agentcli plan update etc --path /etc --path /usr/local/etc',
-    ).option('--name <name>', 'new name'),
+  consistencyOptions(
+    sourceOptions(
+      verb(
+        noun,
+        'update <plan> [command...]',
+        'change a plan; what is not named stays',
+        'agentcli plan update etc --path /etc --path /usr/local/etc',
+      ).option('--name <name>', 'new name'),
+    ),
   )
     .option('--vault <vault>', 'new vault')
     .option('--method <method>', 'how it is read')
@@ -89,9 +96,9 @@ export function addPlan(noun: Command, session: Session): void {
     .option('--allow-missing', 'accept paths that do not exist yet')
     .action(async (id: string, words: readonly string[], options: PlanOptions, command: Command) => {
       const client = await session.agent();
-      const { name, vault, method, description, allowMissing, ...source } = options;
-      const changesSource = words.length > 0 || Object.keys(source).some((key) => key !== 'json');
-      const before = changesSource ? await client.call('planShow', { params: { id } }) : undefined;
+      const { name, vault, method, description, allowMissing } = options;
+      const consistency = consistencyFrom(options);
+      const before = namesSource(options, words) ? await client.call('planShow', { params: { id } }) : undefined;
       const body = {
         ...(before && { source: sourceFrom(options, words, helpOf(command), before.source) }),
         ...(name !== undefined && { name }),
@@ -99,6 +106,7 @@ export function addPlan(noun: Command, session: Session): void {
         ...(method !== undefined && { method }),
         ...(description !== undefined && { description }),
         ...(allowMissing && { allowMissing }),
+        ...(consistency && { consistency }),
       };
       if (Object.keys(body).length === 0) fail('USAGE_ARGUMENT', { detail: 'there is nothing to change', help: helpOf(command) });
       await printPlan(session, await client.call('planUpdate', { params: { id }, body }));
@@ -151,6 +159,7 @@ async function printPlan(session: Session, plan: Plan): Promise<void> {
     ['Description', printable(plan.description)],
     ['Source', `${source.kind}, method ${plan.method}`],
     ...reads,
+    ['Consistency', consistencyText(plan)],
     ['Vault', plan.vaultName],
     ['Runs', plan.strategy === 'manual' ? 'when told to' : plan.strategy],
     ['Backups', String(plan.backups)],

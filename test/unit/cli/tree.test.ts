@@ -21,6 +21,8 @@ describe('M8 the tree of commands', () => {
       ...['run', 'list', 'show', 'ls', 'find', 'diff', 'cat', 'restore', 'delete'].map((verb) => `backup ${verb}`),
       ...['list', 'show', 'wait', 'cancel'].map((verb) => `task ${verb}`),
       ...['list', 'ls', 'find', 'diff', 'cat', 'restore'].map((verb) => `recover ${verb}`),
+      'encpwd',
+      'freeze',
       'completion',
     ];
     expect([...names].sort()).toEqual([...wanted].sort());

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { failure } from '../../../src/base/errors.ts';
 import type { Backend } from '../../../src/ports/backend.ts';
-import { filesOf, testHost, testVault, type Vault } from '../../beds/vault.ts';
+import { backupTask, filesOf, testVault, type Vault } from '../../beds/vault.ts';
 import { flipBit, noise } from '../../beds/vaults.ts';
 
 let root: string;
@@ -24,7 +24,7 @@ const backUp = async (
 ) => {
   const { full = false, ...context } = more;
   const source = filesOf(join(root, 'file'));
-  return (await vault.run({ type: 'backup', source, tags: {}, hostname: testHost, full, agentConfig }, context)).record!;
+  return (await vault.run({ ...backupTask(source), full, agentConfig }, context)).record!;
 };
 /** Lines of a diff, but for the times of the directories that the whole machine shares. */
 const changes = async (from: string, to: string) =>
