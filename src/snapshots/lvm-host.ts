@@ -11,7 +11,7 @@ export interface LvmHost {
   blockNumber(path: string): string | undefined;
   /** Whether the device of this number is a logical volume of LVM. */
   isLogical(number: string): boolean;
-  /** Whether there can be any on this host. */
+  /** Whether there can be any on this host that whoever runs us may ask for: LVM answers root only. */
   hasLvm(): boolean;
 }
 
@@ -27,5 +27,7 @@ export const thisHost: LvmHost = {
     return existsSync(uuid) && readFileSync(uuid, 'latin1').startsWith('LVM-');
   },
   hasLvm: () =>
-    readFileSync('/proc/devices', 'latin1').includes('device-mapper') && ['/usr/sbin/lvs', '/sbin/lvs'].some((path) => existsSync(path)),
+    process.geteuid?.() === 0 &&
+    readFileSync('/proc/devices', 'latin1').includes('device-mapper') &&
+    ['/usr/sbin/lvs', '/sbin/lvs'].some((path) => existsSync(path)),
 };
