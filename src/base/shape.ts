@@ -2,6 +2,10 @@
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { TLocalizedValidationError } from 'typebox/error';
+import { Settings } from 'typebox/system';
+
+// All branches of a union have to be heard, or the one that was meant cannot be told from the others.
+Settings.Set({ maxErrors: 100 });
 
 export interface Shape {
   /** The first fault in one line (`source.paths[0] must be string`), or undefined. */

@@ -1,11 +1,12 @@
 // Processes that hold a database frozen for a script (agent/holder.ts), as the pair's quiescer and the unfreeze script see them: a state
 // file and a socket in the folder of the freeze. Named after the pair and the database, so that two pairs may freeze two servers of one kind.
-import { closeSync, constants, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { errnoOf, type Problem } from '../../base/errors.ts';
+import { startOf } from '../../base/process-id.ts';
+import { withSocketPath } from '../../base/socket-path.ts';
 import type { FreezeFacts } from '../../ports/quiescer.ts';
-import { startOf } from './process-id.ts';
 
 export interface HolderProcess {
   readonly pid: number;
@@ -67,16 +68,6 @@ export function writeHolder(folder: string, name: string, state: HolderState): v
 
 export function forgetHolder(folder: string, name: string): void {
   for (const ending of ['json', 'sock']) rmSync(join(folder, `${name}.${ending}`), { force: true });
-}
-
-/** Calls `use` with a path to a socket in `folder` that is never too long for one (108 bytes). */
-export async function withSocketPath<T>(folder: string, file: string, use: (path: string) => Promise<T>): Promise<T> {
-  const fd = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    return await use(`/proc/self/fd/${fd}/${file}`);
-  } finally {
-    closeSync(fd);
-  }
 }
 
 /** Undefined where no holder answers: it has ended. Throws when it lives and does not answer in time. */

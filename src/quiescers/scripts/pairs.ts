@@ -2,7 +2,8 @@
 import { closeSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, fail } from '../../base/errors.ts';
-import { faultOfFolders, openSafeScript } from './safe-file.ts';
+import { faultOfFolders } from '../../base/safe-file.ts';
+import { openSafeScript } from './safe-file.ts';
 
 export interface Script {
   /** `mysql_freeze.sh`. */

@@ -4,8 +4,8 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { fail } from '../../base/errors.ts';
-import { withSocketPath } from './holders.ts';
-import { faultOfFolders } from './safe-file.ts';
+import { faultOfFolders } from '../../base/safe-file.ts';
+import { withSocketPath } from '../../base/socket-path.ts';
 
 const idPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 

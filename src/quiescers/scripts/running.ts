@@ -3,7 +3,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { startOf } from './process-id.ts';
+import { startOf } from '../../base/process-id.ts';
 import { killGroup } from './run-script.ts';
 
 const pathOf = (folder: string, pair: string) => join(folder, `${pair}.running`);

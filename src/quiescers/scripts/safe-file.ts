@@ -1,10 +1,9 @@
-// Is a file safe to be run by the privileged user: nobody else can have written it, nor put another one in its place.
-import { closeSync, constants, fstatSync, lstatSync, openSync, readlinkSync, realpathSync, type Stats } from 'node:fs';
-import { dirname, resolve } from 'node:path';
-import { errnoOf, fail } from '../../base/errors.ts';
+// Is a script safe to be run by the privileged user.
+import { closeSync, realpathSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { fail } from '../../base/errors.ts';
+import { faultOfFolders, openSafeFile, type Refuse } from '../../base/safe-file.ts';
 
-const writableByOthers = 0o022;
-const sticky = 0o1000;
 const runBits = 0o111;
 
 /**
@@ -12,76 +11,18 @@ const runBits = 0o111;
  * is the privileged user's uid. Throws SCRIPT_UNSAFE with what exactly is wrong; the caller closes the descriptor.
  */
 export function openSafeScript(path: string, owner: number): number {
-  return openSafeFile(path, owner, (stats) => ((stats.mode & runBits) === 0 ? 'it has no run bit' : undefined));
+  return openSafeFile(path, owner, unsafe(path), (stats) => ((stats.mode & runBits) === 0 ? 'it has no run bit' : undefined));
 }
 
 /** The same for a file that scripts read or source: it needs no run bit and may be reached through links, if these are safe, too. */
 export function checkSafeFile(path: string, owner: number): void {
   const folders = faultOfFolders(dirname(path), owner);
-  if (folders) fail('SCRIPT_UNSAFE', { path, detail: folders });
-  closeSync(openSafeFile(realpathSync(path), owner));
+  if (folders) unsafe(path)(folders);
+  const real = realpathSync(path);
+  closeSync(openSafeFile(real, owner, unsafe(real)));
 }
 
-function openSafeFile(path: string, owner: number, more?: (stats: Stats) => string | undefined): number {
-  const unsafe = (detail: string, cause?: unknown): never => fail('SCRIPT_UNSAFE', { path, detail }, { cause });
-  const folders = faultOfFolders(dirname(path), owner);
-  if (folders) unsafe(folders);
-  let fd: number;
-  try {
-    // Without O_NONBLOCK the opening of a named pipe would wait for its writer.
-    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch (error) {
-    return unsafe(errnoOf(error) === 'ELOOP' ? 'it is a symbolic link' : `it cannot be opened (${errnoOf(error)})`, error);
-  }
-  const stats = fstatSync(fd);
-  const fault = stats.isFile() ? (faultOfOwner(stats, owner, 'it') ?? more?.(stats)) : 'it is no regular file';
-  if (fault === undefined) return fd;
-  closeSync(fd);
-  return unsafe(fault);
-}
-
-function faultOfOwner(stats: Stats, owner: number, it: string): string | undefined {
-  // What root owns is safe for everybody who is not root.
-  if (stats.uid !== owner && stats.uid !== 0) return `${it} is owned by uid ${stats.uid}, not by ${owner === 0 ? 'root' : `uid ${owner}`}`;
-  if ((stats.mode & 0o020) !== 0) return `${it} may be written by its group (mode ${octal(stats)})`;
-  if ((stats.mode & 0o002) !== 0) return `${it} may be written by everybody (mode ${octal(stats)})`;
-  return undefined;
-}
-
-/**
- * What is wrong with a folder or one above it, up to `/`. A folder above that others may write is borne only with the sticky bit (as /tmp
- * has it): what lies in it and belongs to the privileged user can then be neither renamed nor replaced by them. The folder itself must not
- * be writable at all, for there they could add a script. Every link on the way counts, as well as where it leads.
- */
-export function faultOfFolders(folder: string, owner: number): string | undefined {
-  const lexical = resolve(folder);
-  for (const path of chain(lexical)) {
-    const fault = faultOfFolder(path, owner, path !== lexical);
-    if (fault) return fault;
-  }
-  const real = realpathSync(lexical);
-  return real === lexical ? undefined : faultOfFolders(real, owner);
-}
-
-function faultOfFolder(path: string, owner: number, above: boolean): string | undefined {
-  const stats = lstatSync(path, { throwIfNoEntry: false });
-  if (stats?.isSymbolicLink()) {
-    const to = readlinkSync(path);
-    return stats.uid === owner || stats.uid === 0 ? undefined : `${path} (a link to ${to}) is owned by uid ${stats.uid}`;
-  }
-  if (!stats?.isDirectory()) return `${path} is no directory`;
-  if (above && (stats.mode & sticky) !== 0 && (stats.mode & writableByOthers) !== 0) return faultOfStickyOwner(stats, owner, path);
-  return faultOfOwner(stats, owner, `the directory ${path}`);
-}
-
-function faultOfStickyOwner(stats: Stats, owner: number, path: string): string | undefined {
-  return stats.uid === owner || stats.uid === 0 ? undefined : `the directory ${path} is owned by uid ${stats.uid}`;
-}
-
-/** `/`, `/a`, `/a/b`. */
-function chain(path: string): string[] {
-  const parent = dirname(path);
-  return parent === path ? [path] : [...chain(parent), path];
-}
-
-const octal = (stats: Stats): string => (stats.mode & 0o7777).toString(8).padStart(3, '0');
+const unsafe =
+  (path: string): Refuse =>
+  (detail, cause) =>
+    fail('SCRIPT_UNSAFE', { path, detail }, { cause });

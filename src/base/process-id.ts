@@ -1,4 +1,5 @@
-// Process ids come again; together with its start a process is named for good.
+// Process ids come again; together with its start a process is named for good, and with the boot's id so is what it left behind.
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
 /** When the process was started, in the kernel's ticks. Empty for none, and for a zombie. */
@@ -13,3 +14,14 @@ export function startOf(pid: number): string {
     return '';
   }
 }
+
+/** Of this run of the kernel; where the system has none, of this process: nothing is then taken for still running. */
+export function bootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+  } catch {
+    return ownRun;
+  }
+}
+
+const ownRun = randomUUID();
