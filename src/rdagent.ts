@@ -6,6 +6,7 @@ import { type Daemon, startDaemon } from './agent/daemon.ts';
 import { asStillpointError } from './base/errors.ts';
 import { ensureCertificates } from './config/certificates.ts';
 import { layoutOf } from './config/layout.ts';
+import { starterFor } from './host/starter.ts';
 
 if (process.argv.includes('--version')) {
   console.log(packageFile.version);
@@ -22,11 +23,11 @@ if (process.argv.includes('--make-certificates')) {
 const makeCertificates = () => {
   execFileSync(process.execPath, [fileURLToPath(import.meta.url), '--make-certificates'], { stdio: ['ignore', 'ignore', 'inherit'] });
 };
-const taskScript = process.env['AGENT_TASK_SCRIPT'] ?? fileURLToPath(new URL('./rdtask.ts', import.meta.url));
+const start = starterFor(layout, process.env['AGENT_TASK_SCRIPT']);
 
 let daemon: Daemon | undefined;
 try {
-  daemon = await startDaemon({ layout, version: packageFile.version, taskScript, makeCertificates });
+  daemon = await startDaemon({ layout, version: packageFile.version, start, makeCertificates });
 } catch (error) {
   const { message, hint, exit } = asStillpointError(error);
   console.error(`error: ${message}\nhint: ${hint}`);

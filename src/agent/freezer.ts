@@ -1,16 +1,13 @@
 // The side of whoever wants something frozen: starts rdfreeze, asks it, and if it dies thaws what it left at once.
-import { type ChildProcess, spawn } from 'node:child_process';
-import type { Readable, Writable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
-import { asStillpointError, failure, StillpointError } from '../base/errors.ts';
+import { failure, StillpointError } from '../base/errors.ts';
 import { linesOf } from '../base/lines.ts';
+import type { Started } from '../host/start.ts';
 import type { FactsByName, FreezeEvent, FreezeOrder, FreezeRequest, ThawReport } from '../model/freeze.ts';
 
 export interface FreezerSettings {
-  /** Path of rdfreeze.ts, which process.execPath runs. */
-  readonly script: string;
-  /** The whole environment of rdfreeze: AGENT_HOME, AGENT_RUN, TZ; no secrets. */
-  readonly env: Readonly<Record<string, string>>;
+  readonly start: (verb: 'freeze' | 'rescue') => Started;
   /** Calls the freeze off, whenever it comes: what is frozen thaws. */
   readonly signal?: AbortSignal;
   /** What it says on its standard error: alarms. */
@@ -43,10 +40,9 @@ const goodbyeMs = 5000;
 /** Resolves when everything is frozen. Throws what stood in the way (FREEZE_…, SCRIPT_…, DATABASE_…) or the signal's reason; nothing stays frozen then. */
 export async function startFreeze(request: FreezeRequest, settings: FreezerSettings): Promise<Frozen> {
   settings.signal?.throwIfAborted();
-  const child = startFreezer(settings);
-  const orders = child.stdio[3] as Writable;
-  // A pipe that breaks because the process is gone is told by its end.
-  orders.on('error', () => undefined);
+  const child = settings.start('freeze');
+  const { orders } = child;
+  listenToText(child, settings);
   const send = (order: FreezeOrder) => {
     if (orders.writable) orders.write(`${JSON.stringify(order)}\n`);
   };
@@ -56,7 +52,7 @@ export async function startFreeze(request: FreezeRequest, settings: FreezerSetti
   const proofs: PromiseWithResolvers<void>[] = [];
   let last: ThawReport | undefined;
   let died: StillpointError | undefined;
-  const overdue = setTimeout(() => child.kill('SIGKILL'), Math.min(request.limitMs + overdueMs, longestTimerMs));
+  const overdue = setTimeout(() => child.kill('SIGKILL', 'process'), Math.min(request.limitMs + overdueMs, longestTimerMs));
 
   const hear = (event: FreezeEvent) => {
     if (event.type === 'frozen') begun.resolve(event);
@@ -74,12 +70,13 @@ export async function startFreeze(request: FreezeRequest, settings: FreezerSetti
       begun.reject(new StillpointError(event.problem));
     }
   };
-  const hearing = listen(child.stdio[4] as Readable, hear);
-  const gone = goneOf(child);
-  void gone.then(async (detail) => {
+  const hearing = listen(child.events, hear);
+  void child.ended.then(async (detail) => {
     clearTimeout(overdue);
     await Promise.race([hearing, pause(goodbyeMs)]);
     if (last === undefined) died = failure('FREEZE_DIED', { detail });
+    // Should only rdprovider be gone, the end of its orders thaws.
+    orders.end();
     const report = last?.thawed ? last : await afterDeath(detail, last, settings);
     begun.reject(died);
     ended.resolve(report);
@@ -99,7 +96,7 @@ export async function startFreeze(request: FreezeRequest, settings: FreezerSetti
     throw error;
   });
   return {
-    pid: child.pid ?? 0,
+    pid: child.pid,
     names,
     facts,
     ended: ended.promise,
@@ -122,16 +119,8 @@ export async function startFreeze(request: FreezeRequest, settings: FreezerSetti
   };
 }
 
-function startFreezer({ script, env, onText }: FreezerSettings): ChildProcess {
-  const child = spawn(process.execPath, [script], {
-    cwd: '/',
-    env,
-    // A group of its own: what kills the task with all it started must not kill the hand that thaws.
-    detached: true,
-    stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'],
-  });
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => onText?.(text));
-  return child;
+function listenToText({ text }: Started, { onText }: FreezerSettings): void {
+  text.setEncoding('utf8').on('data', (part: string) => onText?.(part));
 }
 
 /** It ended without having thawed: what it held is thawed from here, at once and then again and again. */
@@ -148,13 +137,10 @@ async function rescueOn(settings: FreezerSettings): Promise<void> {
 }
 
 /** `rdfreeze rescue`; answers whether nothing is left frozen. Never rejects. */
-export function rescueOnce({ script, env, onText }: FreezerSettings): Promise<boolean> {
-  const child = spawn(process.execPath, [script, 'rescue'], { cwd: '/', env, detached: true, stdio: ['ignore', 'ignore', 'pipe'] });
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => onText?.(text));
-  return new Promise((resolve) => {
-    child.once('error', () => resolve(false));
-    child.once('exit', (code) => resolve(code === 0));
-  });
+export async function rescueOnce(settings: FreezerSettings): Promise<boolean> {
+  const child = settings.start('rescue');
+  listenToText(child, settings);
+  return (await child.ended) === 'exit code 0';
 }
 
 async function listen(pipe: Readable, hear: (event: FreezeEvent) => void): Promise<void> {
@@ -164,13 +150,6 @@ async function listen(pipe: Readable, hear: (event: FreezeEvent) => void): Promi
     // A line cut off by the death of its writer; the end of the process tells the rest.
     pipe.resume();
   }
-}
-
-function goneOf(child: ChildProcess): Promise<string> {
-  return new Promise((resolve) => {
-    child.once('error', (error) => resolve(asStillpointError(error).message));
-    child.once('exit', (code, name) => resolve(name ? `signal ${name}` : `exit code ${code}`));
-  });
 }
 
 function lossOf({ lost }: ThawReport): StillpointError {

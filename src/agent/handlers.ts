@@ -1,6 +1,7 @@
 // Every operation of the RPC with what answers it.
 import type { Handlers } from '../rpc/handlers.ts';
 import type { AgentContext } from './context.ts';
+import { freezerOf } from './host-places.ts';
 import { backupStreamMethods } from './methods/backup-streams.ts';
 import { backupMethods } from './methods/backups.ts';
 import { freezeMethods } from './methods/freezes.ts';
@@ -12,7 +13,6 @@ import { vaultBirthMethods } from './methods/vault-birth.ts';
 import { vaultKeyMethods } from './methods/vault-keys.ts';
 import { vaultMethods } from './methods/vaults.ts';
 import type { TaskDesk } from './task-desk.ts';
-import { taskHost } from './task-host.ts';
 
 export function handlersOf(context: AgentContext, desk: TaskDesk, address: () => string): Handlers {
   const binder = createPoolBinder(context, desk);
@@ -25,7 +25,7 @@ export function handlersOf(context: AgentContext, desk: TaskDesk, address: () =>
     ...planMethods(context),
     ...backupMethods(context, desk),
     ...backupStreamMethods(context, desk),
-    ...freezeMethods(context, taskHost(context.layout).freezer),
+    ...freezeMethods(context, freezerOf(context.layout)),
     ...taskMethods(context, desk),
   };
 }

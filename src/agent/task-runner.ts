@@ -2,10 +2,12 @@
 import { closeSync, writeSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { openLogFile, rotateLog } from '../base/log.ts';
+import type { Start } from '../host/starter.ts';
 import type { TaskSpec } from '../model/task.ts';
 import type { TaskRow } from '../state/tasks.ts';
 import type { AgentContext } from './context.ts';
 import type { LiveTask } from './live-task.ts';
+import { rightsOf } from './rights.ts';
 import { startTaskProcess, type TaskProcess } from './task-process.ts';
 
 export interface TaskRunner {
@@ -16,20 +18,7 @@ export interface TaskRunner {
 const textLimit = 1024 * 1024;
 /** Milliseconds from a cancel to SIGTERM and to SIGKILL. */
 const patience = { term: 10_000, kill: 20_000 };
-/** Taken over from the agent's own environment; nothing else reaches a task, secrets least of all. */
-const keptVariables = [
-  'PATH',
-  'HOME',
-  'LANG',
-  'LC_ALL',
-  'TZ',
-  'NODE_COMPILE_CACHE',
-  'NODE_EXTRA_CA_CERTS',
-  'AGENT_FREEZE_LOCK',
-  'SystemRoot',
-];
-
-export function createTaskRunner(context: AgentContext, script: string): TaskRunner {
+export function createTaskRunner(context: AgentContext, startProcess: Start): TaskRunner {
   const { layout, settings, state, clock, bootId, log } = context;
   /** A name too many does no harm: its file is gone. The task whose work is done must not fail for it. */
   const forgetLock = (vaultId: string, name: string) => {
@@ -42,14 +31,10 @@ export function createTaskRunner(context: AgentContext, script: string): TaskRun
   return {
     start(task, spec, live, onOutput) {
       const text = openTaskLog(layout.taskLog, `${new Date(clock.now()).toISOString()} ${task.type} ${task.id}`);
-      const environment = Object.fromEntries(keptVariables.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])));
       const running = startTaskProcess(
         spec,
         {
-          script,
-          cwd: layout.tmp,
-          env: { ...environment, AGENT_HOME: layout.home, AGENT_RUN: layout.run, TMPDIR: layout.tmp },
-          niceness: settings.taskNiceness,
+          start: ({ output }) => startProcess({ verb: 'task', rights: rightsOf(spec), niceness: settings.taskNiceness, output }),
           patience,
         },
         {

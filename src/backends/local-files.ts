@@ -1,6 +1,6 @@
 // Crash-safe file operations and what their failures mean, for pools that are directories.
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, rename, unlink } from 'node:fs/promises';
+import { chown, type FileHandle, mkdir, open, rename, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Transient } from '../base/backoff.ts';
 import { errnoOf, failure } from '../base/errors.ts';
@@ -59,6 +59,7 @@ export async function writeDurably(folder: string, name: string, bytes: Uint8Arr
       const { size } = await file.stat();
       if (size !== bytes.length) throw Object.assign(new Error(`wrote ${size} of ${bytes.length} bytes`), { code: 'EIO' });
       await file.chmod(0o400).catch(ignoreMissingModes);
+      await giveToOwner(file, folder);
       await file.sync();
     } finally {
       await file.close();
@@ -69,6 +70,13 @@ export async function writeDurably(folder: string, name: string, bytes: Uint8Arr
     throw error;
   }
   await syncFolder(folder);
+}
+
+/** What a task of root writes stays the pool's owner's, or rdagent could not read it later. Where root may not (NFS) it is as it is. */
+async function giveToOwner(file: Pick<FileHandle, 'chown'>, folder: string): Promise<void> {
+  if (process.geteuid?.() !== 0) return;
+  const { uid, gid } = await stat(folder);
+  if (uid !== 0) await file.chown(uid, gid).catch(ignoreMissingModes);
 }
 
 async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
@@ -111,6 +119,7 @@ export async function makeFolder(root: string, folder: string): Promise<void> {
   if (folder === root) return await syncFolder(root);
   try {
     await mkdir(folder, 0o700);
+    await giveToOwner({ chown: (uid, gid) => chown(folder, uid, gid) }, dirname(folder));
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === 'ENOENT' && dirname(folder) !== root) {

@@ -9,8 +9,10 @@ export interface Layout {
   readonly data: string;
   readonly log: string;
   readonly tmp: string;
-  /** Sockets and what lives as long as the agent runs. */
+  /** Sockets and what lives as long as the agent runs. Where there is a rdprovider it is root's. */
   readonly run: string;
+  /** The part of it that is rdagent's own. */
+  readonly agentRun: string;
   readonly installationKey: string;
   readonly settings: string;
   readonly certificates: string;
@@ -35,13 +37,14 @@ export function layoutOf(environment: Environment = process.env, uid: number = p
     log: join(home, 'log'),
     tmp: join(home, 'tmp'),
     run,
+    agentRun: join(run, 'agent'),
     installationKey: join(home, 'conf', 'installation.key'),
     settings: join(home, 'conf', 'agent.yaml'),
     certificates: join(home, 'conf', 'certs'),
     database: join(home, 'data', 'agent.db'),
     agentLog: join(home, 'log', 'rdagent.log'),
     taskLog: join(home, 'log', 'rdtask.log'),
-    runFile: join(run, 'rdagent.json'),
+    runFile: join(run, 'agent', 'rdagent.json'),
   };
 }
 
@@ -51,7 +54,16 @@ function defaultHome(environment: Environment): string {
 
 /** Makes the directories that the agent owns; nobody else may look into them. */
 export function makeLayout(layout: Layout): void {
-  for (const directory of [layout.home, layout.conf, layout.data, layout.log, layout.tmp, layout.run, layout.certificates]) {
+  for (const directory of [
+    layout.home,
+    layout.conf,
+    layout.data,
+    layout.log,
+    layout.tmp,
+    layout.run,
+    layout.agentRun,
+    layout.certificates,
+  ]) {
     const made = mkdirSync(directory, { recursive: true, mode: directory === layout.home ? 0o755 : 0o750 });
     if (made && directory !== layout.home) chmodSync(directory, directory === layout.log ? 0o750 : 0o700);
   }

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startTaskProcess, type TaskEnd, type TaskProcess } from '../../src/agent/task-process.ts';
 import { localBackend } from '../../src/backends/local.ts';
+import { runtimeFlags, runtimeVariables } from '../../src/host/programs.ts';
+import { startHere } from '../../src/host/start.ts';
 import type { TaskSpec, VaultAccess } from '../../src/model/task.ts';
 import { openRepository } from '../../src/repository/repository.ts';
 import { noise } from './disk-image.ts';
@@ -55,10 +57,13 @@ export function faultHome(pool?: string) {
   const start = (spec: TaskSpec, script = scripts.plain): RunningTask => {
     const locks = new Set<string>();
     let text = '';
-    const environment = { PATH: process.env['PATH'] ?? '', AGENT_HOME: home, TMPDIR: home };
+    const environment = { PATH: process.env['PATH'] ?? '', AGENT_HOME: home, TMPDIR: home, ...runtimeVariables };
     const process_ = startTaskProcess(
       spec,
-      { script, cwd: home, env: environment, niceness: 0, patience: { term: 10_000, kill: 20_000 } },
+      {
+        start: ({ output }) => startHere({ argv: [...runtimeFlags, script], cwd: home, env: environment }, { niceness: 0, output }),
+        patience: { term: 10_000, kill: 20_000 },
+      },
       {
         onText: (piece) => {
           text += Buffer.from(piece).toString();

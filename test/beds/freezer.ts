@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type FreezerSettings, type Frozen, startFreeze } from '../../src/agent/freezer.ts';
 import { layoutOf, makeLayout } from '../../src/config/layout.ts';
+import { startHere } from '../../src/host/start.ts';
 import type { FreezeRequest, ThawReport } from '../../src/model/freeze.ts';
 import { processes } from './processes.ts';
 
@@ -14,6 +15,8 @@ export interface FreezerBed {
   readonly home: string;
   readonly run: string;
   readonly settings: FreezerSettings;
+  /** Of rdfreeze. */
+  readonly env: Readonly<Record<string, string>>;
   /** What failed freezes reported. */
   readonly failures: ThawReport[];
   /** Alarms and other words of rdfreeze. */
@@ -34,6 +37,12 @@ export interface FreezerBed {
   remove(): void;
 }
 
+/** How rdfreeze is started with an environment of the test's. */
+export const startWith =
+  (env: Readonly<Record<string, string>>): FreezerSettings['start'] =>
+  (verb) =>
+    startHere({ argv: [rdfreezeScript, ...(verb === 'rescue' ? [verb] : [])], cwd: '/', env }, { niceness: 0, output: false });
+
 export function freezerBed(): FreezerBed {
   const home = mkdtempSync(join(tmpdir(), 'freezer-'));
   const layout = layoutOf({ AGENT_HOME: home }, 0);
@@ -45,8 +54,7 @@ export function freezerBed(): FreezerBed {
   const failures: ThawReport[] = [];
   const texts: string[] = [];
   const settings: FreezerSettings = {
-    script: rdfreezeScript,
-    env,
+    start: startWith(env),
     onText: (text) => void texts.push(text),
     onFailure: (report) => void failures.push(report),
   };
@@ -58,6 +66,7 @@ export function freezerBed(): FreezerBed {
   return {
     home,
     run: layout.run,
+    env,
     settings,
     failures,
     texts,

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startTaskProcess } from '../../src/agent/task-process.ts';
 import { localBackend } from '../../src/backends/local.ts';
+import { runtimeFlags, runtimeVariables } from '../../src/host/programs.ts';
+import { startHere } from '../../src/host/start.ts';
 import type { SourceSettings } from '../../src/model/plan.ts';
 import type { RecordInfo, TaskResult, TaskSpec, VaultAccess } from '../../src/model/task.ts';
 import type { Warning } from '../../src/model/warning.ts';
@@ -43,10 +45,13 @@ export async function runTaskProcess(spec: TaskSpec, home: string): Promise<Task
   let text = '';
   let peak = 0;
   const started = performance.now();
-  const environment = { PATH: process.env['PATH'] ?? '', AGENT_HOME: home, TMPDIR: home };
+  const environment = { PATH: process.env['PATH'] ?? '', AGENT_HOME: home, TMPDIR: home, ...runtimeVariables };
   const task = startTaskProcess(
     spec,
-    { script, cwd: home, env: environment, niceness: 0, patience: { term: 10_000, kill: 20_000 } },
+    {
+      start: ({ output }) => startHere({ argv: [...runtimeFlags, script], cwd: home, env: environment }, { niceness: 0, output }),
+      patience: { term: 10_000, kill: 20_000 },
+    },
     {
       onText: (piece) => {
         text += Buffer.from(piece).toString();

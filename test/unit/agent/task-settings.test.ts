@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { runtimeFlags, runtimeVariables } from '../../../src/agent/task-process.ts';
+import { runtimeFlags, runtimeVariables } from '../../../src/host/programs.ts';
 
 const script = fileURLToPath(new URL('../../../scripts/agentcli', import.meta.url));
 const tell = 'console.error(JSON.stringify({flags:process.execArgv,variables:process.env}));process.exit()';

@@ -4,8 +4,12 @@ import { layoutOf } from '../../../src/config/layout.ts';
 describe('layout', () => {
   it('B1 puts everything below AGENT_HOME, the sockets too unless AGENT_RUN says otherwise', () => {
     const layout = layoutOf({ AGENT_HOME: '/srv/agent' }, 0);
-    expect(layout).toMatchObject({ database: '/srv/agent/data/agent.db', runFile: '/srv/agent/run/rdagent.json', tmp: '/srv/agent/tmp' });
-    expect(layoutOf({ AGENT_HOME: '/srv/agent', AGENT_RUN: '/run/x' }, 0).runFile).toBe('/run/x/rdagent.json');
+    expect(layout).toMatchObject({
+      database: '/srv/agent/data/agent.db',
+      runFile: '/srv/agent/run/agent/rdagent.json',
+      tmp: '/srv/agent/tmp',
+    });
+    expect(layoutOf({ AGENT_HOME: '/srv/agent', AGENT_RUN: '/run/x' }, 0).runFile).toBe('/run/x/agent/rdagent.json');
   });
 
   it('B1 knows where an installation lies', () => {
