@@ -11,6 +11,7 @@ import type { TaskRow } from '../state/tasks.ts';
 import type { VaultRow } from '../state/vaults.ts';
 import type { LiveTask } from './live-task.ts';
 import { locationOf } from './locations.ts';
+import type { TaskRequest } from './task-requests.ts';
 
 export function poolView(state: State, row: PoolRow): Pool {
   const { credentials, ...rest } = row;
@@ -53,7 +54,7 @@ export function backupView(state: State, row: BackupRow): Backup {
 }
 
 export function taskView(state: State, row: TaskRow, live?: LiveTask): Task {
-  const { request: _request, problem, ...rest } = row;
+  const { request, problem, ...rest } = row;
   return {
     ...rest,
     vaultName: row.vaultId ? (state.vaults.get(row.vaultId)?.name ?? null) : null,
@@ -62,5 +63,11 @@ export function taskView(state: State, row: TaskRow, live?: LiveTask): Task {
     warningCount: Math.max(live?.warningCount ?? 0, row.warningCount),
     warnings: [...(live?.warnings ?? row.warnings)],
     problem: problem ? toDocument(problem) : null,
+    restore: restoreOf(request as TaskRequest),
   };
+}
+
+/** What root may have to approve; the RPC tells no commands. */
+function restoreOf(request: TaskRequest): Task['restore'] {
+  return request.type === 'restore' && request.target.kind !== 'command' ? { record: request.record, target: request.target } : null;
 }

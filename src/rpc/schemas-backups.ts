@@ -82,6 +82,7 @@ export const RestoreTargetInput = Type.Union([
     kind: Type.Literal('command'),
     argv: Type.Optional(Type.Array(Type.String(), { minItems: 1 })),
     shell: Type.Optional(Type.String({ minLength: 1 })),
+    named: Type.Optional(Type.String({ minLength: 1, description: 'a command of /etc/stillpoint/allow.yaml' })),
   }),
 ]);
 export type RestoreTargetInput = Static<typeof RestoreTargetInput>;

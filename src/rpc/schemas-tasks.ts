@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import type { TaskResult, TaskType } from '../model/task.ts';
+import type { RestoreTarget, TaskResult, TaskType } from '../model/task.ts';
 import type { Warning } from '../ports/source.ts';
 import { listOf, listQuery, ProblemDocument, strict, Time } from './schemas-common.ts';
 
@@ -49,6 +49,11 @@ export const Task = strict({
   warnings: Type.Array(Type.Unsafe<Warning>(strict({ item: Type.String(), detail: Type.String() })), { description: 'the first 100' }),
   problem: orNull(ProblemDocument),
   result: orNull(Type.Unsafe<TaskResult>(Type.Object({}))),
+  restore: orNull(
+    Type.Unsafe<{ readonly record: string; readonly target: RestoreTarget }>(
+      Type.Object({}, { description: 'what a restore writes where: root may have to approve it' }),
+    ),
+  ),
 });
 export type Task = Static<typeof Task>;
 

@@ -7,6 +7,7 @@ import type { Session } from '../session.ts';
 import { waitForTask } from '../start.ts';
 import { type Paint, printable } from '../terminal.ts';
 import { choice, type ListOptions, listOptions, verb } from '../verb.ts';
+import { addTaskApprove } from './task-approve.ts';
 
 const states = ['queued', 'running', 'done', 'warnings', 'failed', 'cancelled', 'died'] as const satisfies readonly TaskState[];
 
@@ -70,6 +71,7 @@ export function addTask(noun: Command, session: Session): void {
       else session.print(`task ${shortId(task.id)} ${task.state === 'running' ? 'is being cancelled' : task.state}\n`);
     },
   );
+  addTaskApprove(noun, session);
 }
 
 function percentText(task: Task): string {

@@ -28,6 +28,7 @@ const task = (state: Task['state'], more: Partial<Task> = {}): Task => ({
     warnings: [],
     problem: null,
     result: null,
+    restore: null,
   },
   ...more,
 });

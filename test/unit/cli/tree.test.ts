@@ -19,7 +19,7 @@ describe('M8 the tree of commands', () => {
       ...['list', 'add', 'remove'].map((verb) => `vault keys ${verb}`),
       ...['create', 'list', 'show', 'update', 'delete'].map((verb) => `plan ${verb}`),
       ...['run', 'list', 'show', 'ls', 'find', 'diff', 'cat', 'restore', 'delete'].map((verb) => `backup ${verb}`),
-      ...['list', 'show', 'wait', 'cancel'].map((verb) => `task ${verb}`),
+      ...['list', 'show', 'wait', 'cancel', 'approve'].map((verb) => `task ${verb}`),
       ...['list', 'ls', 'find', 'diff', 'cat', 'restore'].map((verb) => `recover ${verb}`),
       'encpwd',
       'freeze',
