@@ -8,7 +8,7 @@ const floors = [
     folders: ['repository', 'config', 'rpc', 'host', 'state', 'backends', 'snapshots', 'quiescers', 'sources', 'databases', 'alarms'],
   },
   { name: 'engine', folders: ['engine'] },
-  { name: 'agent', folders: ['agent', 'cli', 'monitor', 'console'] },
+  { name: 'agent', folders: ['agent', 'cli', 'monitor', 'provider', 'console'] },
 ];
 
 const rules = floors.flatMap((floor, level) =>
@@ -39,6 +39,13 @@ export default {
       severity: 'error',
       from: { path: '^src/rdagent\\.ts$' },
       to: { path: 'node_modules/(@aws-sdk|@smithy|koffi|mysql2|pg|ioredis|tedious|hdb)', reachable: true },
+    },
+    {
+      name: 'root-without-packages',
+      comment: 'what runs as root all the time is made of this project and Node alone',
+      severity: 'error',
+      from: { path: '^src/(rdmonitor|rdprovider)\\.ts$' },
+      to: { path: 'node_modules', reachable: true },
     },
     { name: 'not-to-dev', severity: 'error', from: { path: '^src/' }, to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'] } },
     { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },

@@ -22,7 +22,7 @@ if $agentcli status >/dev/null 2>&1; then
 else
   mkdir -p "$AGENT_HOME/log"
   # A port that is taken by something else must not stop a first look.
-  AGENT_PORT=${AGENT_PORT:-0} setsid scripts/rdagent >>"$AGENT_HOME/log/quickstart.log" 2>&1 </dev/null &
+  AGENT_PORT=${AGENT_PORT:-0} setsid scripts/rdmonitor >>"$AGENT_HOME/log/quickstart.log" 2>&1 </dev/null &
   tries=0
   until $agentcli status >/dev/null 2>&1; do
     tries=$((tries + 1))
@@ -87,5 +87,5 @@ cat <<TEXT
   The recovery key in $demo/recovery-key opens the vault on any host, with stock restic too:
   restic -r $demo/pool/$vault/* --password-file $demo/recovery-key snapshots
 
-  Stop the agent with: kill \$(scripts/dev/node -p 'JSON.parse(require("node:fs").readFileSync("$AGENT_HOME/run/rdagent.json")).pid')
+  Stop the agent with: kill \$(scripts/dev/node -p 'JSON.parse(require("node:fs").readFileSync("$AGENT_HOME/run/rdmonitor.lock")).rdmonitor')
 TEXT

@@ -21,6 +21,8 @@ const clean = {
   'src/agent/daemon.ts': "import { backUp } from '../engine/backup.ts';\nexport const daemon = backUp;\n",
   'src/agent/run-standalone.ts': 'export const run = 1;\n',
   'src/cli/main.ts': "import { zero } from '../base/clock.ts';\nexport const main = zero;\n",
+  'src/monitor/monitor.ts': "import { zero } from '../base/clock.ts';\nexport const monitor = zero;\n",
+  'src/rdmonitor.ts': "import { monitor } from './monitor/monitor.ts';\nmonitor;\n",
   'src/rdagent.ts': "import { daemon } from './agent/daemon.ts';\ndaemon;\n",
   'src/rdtask.ts': "import { s3 } from './backends/s3.ts';\ns3();\n",
   'package.json': JSON.stringify({
@@ -130,6 +132,17 @@ describe('the floors', () => {
     });
     expect(status).toBeGreaterThan(0);
     expect(broken).toEqual(['rdagent-stays-small']);
+  });
+
+  it('house: what runs as root all the time reaches no package, not even its types', () => {
+    for (const [what, line] of [
+      ['values', "import { S3Client } from '@aws-sdk/client-s3';\nexport const zero = S3Client;\n"],
+      ['types', "import type { S3Client } from '@aws-sdk/client-s3';\nexport const zero: S3Client | 0 = 0;\n"],
+    ] as const) {
+      const { status, broken } = cruise(`root ${what}`, { 'src/rdagent.ts': 'export {};\n', 'src/base/clock.ts': line });
+      expect(status).toBeGreaterThan(0);
+      expect(broken).toEqual(['root-without-packages']);
+    }
   });
 
   it('house: what ships needs no package of development, and nothing that is not there', () => {
