@@ -2,7 +2,7 @@
 // Should rdfreeze have been stopped (SIGSTOP), it is woken at the limit and then sees by itself what time it is. One that still gives no sign of
 // life is killed, which ends what it holds.
 import { spawn } from 'node:child_process';
-import { startOf } from '../quiescers/scripts/process-id.ts';
+import { startOf } from '../base/process-id.ts';
 
 export interface Heir {
   /** Nothing is frozen any more: it goes without doing anything. */

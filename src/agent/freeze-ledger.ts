@@ -6,7 +6,9 @@ import { errnoOf } from '../base/errors.ts';
 
 export type LedgerEntry =
   | { readonly kind: 'application'; readonly name: string }
-  | { readonly kind: 'file-system'; readonly point: string; readonly device: string };
+  | { readonly kind: 'file-system'; readonly point: string; readonly device: string }
+  /** Which processes, lies in a file of its own beside the ledger. */
+  | { readonly kind: 'writers' };
 
 export interface Ledger {
   readonly id: string;

@@ -1,9 +1,9 @@
 // One freeze at a time on a host. The lock is the kernel's (flock), so that it ends with those who hold it, however they end: rdfreeze, and
 // the helpers that hold file systems, which inherit it. A freeze that died is over for the next one only when its helpers have thawed.
-import { spawn } from 'node:child_process';
 import { closeSync, constants, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { fail, failure } from '../base/errors.ts';
+import { lockFile } from '../base/file-lock.ts';
 import type { Layout } from '../config/layout.ts';
 
 /** For root one of the host, in a folder that only root writes to, whatever installation freezes; AGENT_FREEZE_LOCK is for tests. */
@@ -11,9 +11,9 @@ export function lockPathOf(layout: Layout): string {
   return process.env['AGENT_FREEZE_LOCK'] || (process.getuid?.() === 0 ? '/run/stillpoint-freeze.lock' : join(layout.run, 'freeze.lock'));
 }
 
-/** Answers the descriptor that holds the lock until it is closed everywhere. Throws FREEZE_BUSY, naming the holder. */
-export async function lockHost(path: string, id: string): Promise<number> {
-  const fd = await lock(path, []);
+/** Answers the descriptor that holds the lock until it is closed everywhere. Throws FREEZE_BUSY after `waitSeconds`, naming the holder. */
+export async function lockHost(path: string, id: string, waitSeconds = 0): Promise<number> {
+  const fd = await locked(path, waitSeconds);
   if (fd === undefined) fail('FREEZE_BUSY', { holder: holderIn(path) });
   ftruncateSync(fd);
   writeSync(fd, `${process.pid} ${id}\n`, 0);
@@ -21,23 +21,14 @@ export async function lockHost(path: string, id: string): Promise<number> {
 }
 
 /** Those who thaw what dead freezes left take turns. Undefined after `waitSeconds`. */
-export const lockRescue = (path: string, waitSeconds: number): Promise<number | undefined> => lock(path, ['-w', String(waitSeconds)]);
+export const lockRescue = (path: string, waitSeconds: number): Promise<number | undefined> => locked(path, waitSeconds);
 
-/** util-linux's flock locks the open file, which stays ours when it has ended. */
-async function lock(path: string, wait: readonly string[]): Promise<number | undefined> {
-  const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
-  const how = wait.length > 0 ? wait : ['-n'];
-  const code = await new Promise<number | null>((resolve, reject) => {
-    const child = spawn('flock', ['-x', ...how, '3'], { cwd: '/', stdio: ['ignore', 'ignore', 'ignore', fd] });
-    child.once('error', reject);
-    child.once('exit', resolve);
-  }).catch((error: Error) => {
-    closeSync(fd);
-    throw failure('FREEZE_FAILED', { name: 'the host', detail: `flock cannot be started: ${error.message}` }, { cause: error });
-  });
-  if (code === 0) return fd;
-  closeSync(fd);
-  return undefined;
+async function locked(path: string, waitSeconds: number): Promise<number | undefined> {
+  try {
+    return await lockFile(path, waitSeconds);
+  } catch (error) {
+    throw failure('FREEZE_FAILED', { name: 'the host', detail: `it cannot be locked: ${(error as Error).message}` }, { cause: error });
+  }
 }
 
 function holderIn(path: string): string {

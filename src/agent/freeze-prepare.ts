@@ -12,11 +12,14 @@ import type { Quiescer } from '../ports/quiescer.ts';
 import { fileSystemQuiescer } from '../quiescers/file-systems/quiescer.ts';
 import { resolveFileSystems } from '../quiescers/file-systems/resolve.ts';
 import { openRunFolder } from '../quiescers/scripts/run-folder.ts';
+import { writersQuiescer } from '../quiescers/writers/quiescer.ts';
+import { targetOf } from '../quiescers/writers/target.ts';
 import { freezeApplications, scriptsFolder } from './freeze-applications.ts';
 import { appointHeir } from './freeze-heir.ts';
 import { noteFreeze } from './freeze-history.ts';
 import { type LedgerEntry, openLedger } from './freeze-ledger.ts';
 import { lockHost, lockPathOf } from './freeze-lock.ts';
+import { ownProcesses } from './freeze-own.ts';
 import { rescue } from './freeze-rescue.ts';
 
 export interface PreparedFreeze {
@@ -41,7 +44,7 @@ export async function prepareFreeze(layout: Layout, request: FreezeRequest, alar
     for (const one of undo.toReversed()) one();
   };
   try {
-    const lock = await lockAndRescue(layout, request.id);
+    const lock = await lockAndRescue(layout, request);
     undo.push(() => closeSync(lock));
     const folder = await openRunFolder(layout.run, request.id);
     undo.push(() => folder.close());
@@ -52,11 +55,13 @@ export async function prepareFreeze(layout: Layout, request: FreezeRequest, alar
     undo.push(() => applications.close());
     undo.push(() => applications.flush());
 
-    // Applications first: what they write when they come to rest still reaches their file systems.
+    // Applications first: what they write when they come to rest still reaches their file systems. Processes last: who is stopped can be told
+    // nothing any more.
     const scripts = request.applications ? applications.all() : [];
     const steps: readonly Step[] = [
       ...scripts.map((quiescer): Step => ({ quiescer, entry: { kind: 'application', name: quiescer.name } })),
       ...fileSystemSteps(layout, request.fileSystems, lock),
+      ...writerSteps(request.writersOf ?? [], folder.path),
     ];
     const entryOf = new Map(steps.map(({ quiescer, entry }) => [quiescer, entry]));
     const freeze = createFreeze({
@@ -84,6 +89,12 @@ function fileSystemSteps(layout: Layout, points: readonly string[], keepOpen: nu
   }));
 }
 
+function writerSteps(volumes: readonly string[], folder: string): Step[] {
+  if (volumes.length === 0) return [];
+  targetOf(volumes); // what stands against it is told before anything is frozen
+  return [{ quiescer: writersQuiescer(volumes, { folder, ...ownProcesses(folder) }), entry: { kind: 'writers' } }];
+}
+
 /** What the agent needs to thaw and to tell of it: its own files, this program and its runtime. */
 function ownPaths(layout: Layout): string[] {
   const { home, conf, data, log, tmp, run } = layout;
@@ -93,11 +104,13 @@ function ownPaths(layout: Layout): string[] {
 }
 
 /** What a dead freeze left may hold the lock until it is thawed, so that comes first, too. */
-async function lockAndRescue(layout: Layout, id: string): Promise<number> {
+async function lockAndRescue(layout: Layout, { id, waitMs = 0 }: FreezeRequest): Promise<number> {
   const path = lockPathOf(layout);
   const lock = await lockHost(path, id).catch(async (busy: unknown) => {
-    if (!isCode(busy, 'FREEZE_BUSY') || (await rescue(layout, rescueMs)).thawed.length === 0) throw busy;
-    return lockHost(path, id);
+    if (!isCode(busy, 'FREEZE_BUSY')) throw busy;
+    const { thawed } = await rescue(layout, rescueMs);
+    if (thawed.length === 0 && waitMs === 0) throw busy;
+    return lockHost(path, id, waitMs / 1000);
   });
   const { problems } = await rescue(layout, rescueMs);
   if (problems[0] === undefined) return lock;

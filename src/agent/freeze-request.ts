@@ -7,14 +7,18 @@ import type { FreezeRequest } from '../model/freeze.ts';
 /** Longer than this nobody's users wait (ms). */
 export const longestFreezeMs = 60 * 60_000;
 
+const paths = Type.Array(Type.String({ pattern: '^/', maxLength: 4096 }), { maxItems: 256 });
+
 const shape = shapeOf(
   Type.Object(
     {
       // A folder below AGENT_RUN is named after it.
       id: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' }),
       applications: Type.Boolean(),
-      fileSystems: Type.Array(Type.String({ pattern: '^/', maxLength: 4096 }), { maxItems: 256 }),
+      fileSystems: paths,
+      writersOf: Type.Optional(paths),
       perHour: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
+      waitMs: Type.Optional(Type.Integer({ minimum: 0, maximum: longestFreezeMs })),
       limitMs: Type.Integer({ minimum: 1, maximum: longestFreezeMs }),
     },
     { additionalProperties: false },

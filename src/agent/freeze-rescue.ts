@@ -8,6 +8,7 @@ import { type Thawable, thawAll } from '../engine/freeze-thaw.ts';
 import { settledWithin, systemTimers } from '../engine/freeze-timers.ts';
 import { leftFrozen } from '../quiescers/file-systems/left-frozen.ts';
 import { checkRunFolder } from '../quiescers/scripts/run-folder.ts';
+import { leftStopped } from '../quiescers/writers/noted.ts';
 import { type Applications, freezeApplications } from './freeze-applications.ts';
 import { deadFreezes, isOfThisBoot, type Ledger, type LedgerEntry } from './freeze-ledger.ts';
 import { lockRescue } from './freeze-lock.ts';
@@ -59,7 +60,7 @@ async function rescueOne(
   const failed = new Map<string, Problem>();
   endOrphans(folder);
   const applications = open(layout, ledger.id, folder);
-  const thawing = thawAll(thawables(ledger, applications), {
+  const thawing = thawAll(thawables(folder, ledger, applications), {
     timers: systemTimers,
     pending: Promise.resolve(),
     now: () => systemClock.boottime(),
@@ -81,13 +82,15 @@ async function rescueOne(
   return { thawed, problems: [...failed.values(), ...rest] };
 }
 
-/** The file systems first: the scripts of applications may want to write. */
-function thawables(ledger: Ledger, applications: Applications): readonly Thawable[] {
+/** The processes first: a server that is stopped answers no script. Then the file systems: the scripts may want to write. */
+function thawables(folder: string, ledger: Ledger, applications: Applications): readonly Thawable[] {
   const { entries } = ledger;
   const of = <K extends LedgerEntry['kind']>(kind: K) =>
     entries.filter((entry): entry is Extract<LedgerEntry, { kind: K }> => entry.kind === kind);
+  const stopped = isOfThisBoot(ledger) && of('writers').length > 0 ? [leftStopped(folder)] : [];
   const disks = isOfThisBoot(ledger) ? of('file-system').map(({ point, device }) => leftFrozen(point, device)) : [];
   return [
+    ...stopped,
     ...disks.toReversed(),
     ...of('application')
       .toReversed()

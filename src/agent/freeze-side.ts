@@ -48,6 +48,8 @@ export async function serveFreeze(layout: Layout = layoutOf(), prepare = prepare
     if (request === undefined) return 0;
     const prepared = await prepare(layout, checkRequest(request), alarms());
     try {
+      // Whoever asked may have gone while another freeze was waited for.
+      if (end.came()) return 0;
       return await hold(prepared.freeze, mailbox, end, say);
     } finally {
       await prepared.close();
@@ -115,15 +117,21 @@ function listen(orders: Socket, closed: () => void): Mailbox {
 interface Endings {
   /** The first reason to end before somebody asked for it. */
   readonly first: Promise<Lost>;
+  came(): boolean;
   come(why: Lost): void;
 }
 
 function endings(): Endings {
   const { promise, resolve } = Promise.withResolvers<Lost>();
-  for (const signal of endingSignals) process.on(signal, () => resolve({ cause: 'lost', reason: `rdfreeze was told to end (${signal})` }));
+  let has = false;
+  const come = (why: Lost) => {
+    has = true;
+    resolve(why);
+  };
+  for (const signal of endingSignals) process.on(signal, () => come({ cause: 'lost', reason: `rdfreeze was told to end (${signal})` }));
   for (const event of ['uncaughtException', 'unhandledRejection'] as const)
-    process.on(event, (error: unknown) => resolve({ cause: 'lost', reason: `rdfreeze failed: ${String(error)}` }));
-  return { first: promise, come: resolve };
+    process.on(event, (error: unknown) => come({ cause: 'lost', reason: `rdfreeze failed: ${String(error)}` }));
+  return { first: promise, came: () => has, come };
 }
 
 /** Told on the error stream, a pipe: no disk is written to. */

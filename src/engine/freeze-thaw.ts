@@ -74,7 +74,7 @@ function thawOne(quiescer: Thawable, settings: ThawSettings): ThawWork {
   return { first: first.promise, done: backoff(attempt, { ...patience, sleep, now: settings.now }) };
 }
 
-function asThawFailure({ name }: Thawable, error: unknown): StillpointError {
+export function asThawFailure({ name }: Thawable, error: unknown): StillpointError {
   const known = asStillpointError(error);
   return known.code === 'INTERNAL' ? failure('FREEZE_THAW_FAILED', { name, detail: known.message }, { cause: error }) : known;
 }

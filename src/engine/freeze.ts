@@ -4,7 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import { asStillpointError, failure, type Problem, type StillpointError } from '../base/errors.ts';
 import type { FactsByName, FreezeStep, ThawReport } from '../model/freeze.ts';
 import type { FreezeFacts, Quiescer } from '../ports/quiescer.ts';
-import { type Thawable, thawAll } from './freeze-thaw.ts';
+import { asThawFailure, type Thawable, thawAll } from './freeze-thaw.ts';
 import { settledWithin, type Timers } from './freeze-timers.ts';
 
 export type Lost = NonNullable<ThawReport['lost']>;
@@ -25,7 +25,10 @@ export interface FreezeSettings {
 export interface Freeze {
   /** Once. Rejects with what stood in the way, after the first attempt to thaw all that was begun. */
   freeze(): Promise<{ readonly facts: FactsByName; readonly names: readonly string[] }>;
-  /** Resolves when all has been still without a break. Throws FREEZE_LOST or FREEZE_EXPIRED; what is lost once stays lost. */
+  /**
+   * To be asked once what it was frozen for exists: what is held briefly is let go by it. Resolves when all has been still without a break.
+   * Throws FREEZE_LOST or FREEZE_EXPIRED; what is lost once stays lost.
+   */
   prove(): Promise<void>;
   /** Idempotent. `why`: what ended it before its time. Never rejects; the report comes after the first attempt to thaw each. */
   thaw(why?: Lost): Promise<ThawReport>;
@@ -37,6 +40,8 @@ export interface Freeze {
 
 /** How long proofs are waited for: a server that does not answer holds nothing that could be relied upon (ms). */
 const proofMs = 2000;
+/** A thaw on the way to the proof of the others is waited for no longer (ms). */
+const briefMs = 2000;
 /** Longest sleep of the watch: timers stand still while the host sleeps, the limit does not (ms). */
 const tickMs = 1000;
 
@@ -44,6 +49,7 @@ export function createFreeze(settings: FreezeSettings): Freeze {
   const { quiescers, limitMs, clock, timers } = settings;
   const stop = new AbortController();
   const started: Quiescer[] = [];
+  const letGo = new Set<Quiescer>();
   const steps: FreezeStep[] = [];
   const facts: Record<string, FreezeFacts> = {};
   const ended = Promise.withResolvers<ThawReport>();
@@ -51,6 +57,7 @@ export function createFreeze(settings: FreezeSettings): Freeze {
   let deadline = Number.POSITIVE_INFINITY;
   let calledOff = () => {};
   let freezing: Promise<unknown> = Promise.resolve();
+  let briefOnes: Promise<void> | undefined;
   let frozenAt: number | undefined;
   let lost: Lost | undefined;
   let ending = false;
@@ -113,11 +120,38 @@ export function createFreeze(settings: FreezeSettings): Freeze {
   async function prove(): Promise<void> {
     if (isLate()) lose('expired', expired().message);
     if (!lost && (frozenAt === undefined || ending)) throw failure('FREEZE_LOST', { name: 'the freeze', detail: 'it is not frozen' });
-    if (!lost) await Promise.all(started.map(proveOne));
+    briefOnes ??= endBriefOnes();
+    await briefOnes;
+    if (!lost) await Promise.all(started.filter(({ brief }) => !brief).map(proveOne));
     // A proof that came after the limit proves nothing.
     if (isLate()) lose('expired', expired().message);
     if (lost?.cause === 'expired') throw expired();
     if (lost) throw failure('FREEZE_LOST', { name: 'the freeze', detail: lost.reason });
+  }
+
+  /** Proves what is held briefly, and lets it go, whatever the proof says: the others cannot be asked before. Once; what was proven stays so. */
+  async function endBriefOnes(): Promise<void> {
+    const brief = started.filter((one) => one.brief);
+    if (!lost) await Promise.all(brief.map(proveOne));
+    for (const one of brief.toReversed()) if (!ending) await settledWithin(letGoOne(one), briefMs, timers);
+  }
+
+  /** Whoever cannot be let go now is thawed with the others, again and again. Never rejects. */
+  async function letGoOne(quiescer: Quiescer): Promise<void> {
+    const since = clock.boottime();
+    try {
+      learn(quiescer, await quiescer.thaw());
+      letGo.add(quiescer);
+      note('thaw', quiescer, since);
+    } catch (error) {
+      const problem = asThawFailure(quiescer, error);
+      note('thaw', quiescer, since, problem);
+      settings.alarm(problem.toProblem());
+    }
+  }
+
+  function learn({ name }: Thawable, more: FreezeFacts): void {
+    facts[name] = { ...facts[name], ...more };
   }
 
   async function proveOne(quiescer: Quiescer): Promise<void> {
@@ -141,16 +175,15 @@ export function createFreeze(settings: FreezeSettings): Freeze {
     stop.abort();
     calledOff();
     const begin = clock.boottime();
-    const thawing = thawAll(started.toReversed(), {
+    const rest = started.filter((one) => !letGo.has(one));
+    const thawing = thawAll(rest.toReversed(), {
       timers,
       pending: freezing,
       attempted: (quiescer, since, error) => {
         note('thaw', quiescer, since, error);
         if (error) settings.alarm(error.toProblem());
       },
-      learned: (quiescer, more) => {
-        facts[quiescer.name] = { ...facts[quiescer.name], ...more };
-      },
+      learned: learn,
       now: () => clock.boottime(),
     });
     void thawing.all.then(over.resolve);

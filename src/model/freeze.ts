@@ -8,10 +8,14 @@ export interface FreezeRequest {
   readonly applications: boolean;
   /** Mount points to freeze after the applications. */
   readonly fileSystems: readonly string[];
+  /** Volumes (mount points, block devices, files) whose writers are stopped, last of all, until the proof is asked for; none if not given. */
+  readonly writersOf?: readonly string[];
   /** From the first freeze until everything is thawed, whatever happens (ms). */
   readonly limitMs: number;
   /** On this host in any hour, whoever asks, so that retries never hammer what is frozen; without it there is no bound. */
   readonly perHour?: number;
+  /** How long another freeze on this host is waited for; not at all without it (ms). */
+  readonly waitMs?: number;
 }
 
 export type FreezeOrder =

@@ -15,6 +15,11 @@ export interface Quiescer {
   /** Short and unique among those of one freeze, for logs and reports: `mysql`, `file system /srv/data`. */
   readonly name: string;
   /**
+   * True: held only until the images exist. What stands behind the others may rest upon it and cannot answer meanwhile (a database whose server
+   * is stopped), so it is frozen after them, proven before them, and let go at once.
+   */
+  readonly brief?: boolean;
+  /**
    * Resolves when it holds still. Throws a FREEZE_… error when it cannot or must not be frozen, having undone what it began. May be called
    * again after a thaw.
    */

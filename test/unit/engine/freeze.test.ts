@@ -41,6 +41,7 @@ function ownTime() {
 }
 
 interface Behaviour {
+  readonly brief?: true;
   readonly freeze?: (limit: FreezeLimit) => Promise<unknown>;
   readonly held?: () => Promise<void>;
   readonly thaw?: () => Promise<unknown>;
@@ -49,16 +50,19 @@ interface Behaviour {
 function bench(behaviours: Readonly<Record<string, Behaviour>>, limitMs = 60_000) {
   const story: string[] = [];
   const alarms: Problem[] = [];
+  const proofs: string[] = [];
   const time = ownTime();
   const quiescers = Object.entries(behaviours).map(
-    ([name, { freeze, held, thaw }]): Quiescer => ({
+    ([name, { brief, freeze, held, thaw }]): Quiescer => ({
       name,
+      ...(brief && { brief }),
       async freeze(limit) {
         story.push(`freeze ${name}`);
         await freeze?.(limit);
         return { frozen: name };
       },
       async held() {
+        proofs.push(name);
         await held?.();
       },
       async thaw() {
@@ -76,7 +80,7 @@ function bench(behaviours: Readonly<Record<string, Behaviour>>, limitMs = 60_000
     willFreeze: ({ name }) => void story.push(`note ${name}`),
     alarm: (problem) => void alarms.push(problem),
   });
-  return { freeze, story, alarms, time };
+  return { freeze, story, proofs, alarms, time };
 }
 
 const never = () => new Promise<never>(() => undefined);
@@ -183,6 +187,97 @@ describe('the proof', () => {
     await other.freeze.freeze();
     await other.freeze.thaw();
     await expect(other.freeze.prove()).rejects.toMatchObject({ code: 'FREEZE_LOST' });
+  });
+});
+
+describe('what is held only until the image exists', () => {
+  /** As a database whose server is stopped: it answers once the server runs again. */
+  function withServer(brief: Behaviour = {}) {
+    let runs = true;
+    const stop = async () => {
+      runs = false;
+    };
+    const go = async () => {
+      runs = true;
+    };
+    const db: Behaviour = { held: async () => (runs ? undefined : never()) };
+    return bench({ db, writers: { freeze: stop, thaw: go, ...brief, brief: true } });
+  }
+
+  it('A2 is proven first and let go before the others are asked', async () => {
+    const { freeze, story, proofs, time } = withServer();
+    await freeze.freeze();
+    await time.pass(40);
+    await freeze.prove();
+    expect(proofs).toEqual(['writers', 'db']);
+    expect(story.slice(4)).toEqual(['thaw writers']);
+    await time.pass(60);
+    const report = await freeze.thaw();
+    expect(report).toMatchObject({ held: true, thawed: true, frozenMs: 100, facts: { writers: { frozen: 'writers', thawed: 'writers' } } });
+    expect(report.steps.map(({ action, name }) => `${action} ${name}`)).toEqual(['freeze db', 'freeze writers', 'thaw writers', 'thaw db']);
+    expect(story.filter((line) => line === 'thaw writers')).toHaveLength(1);
+  });
+
+  it('A2 is proven once: asked again, at the same time or later, it is as it was', async () => {
+    const { freeze, proofs } = withServer();
+    await freeze.freeze();
+    await Promise.all([freeze.prove(), freeze.prove()]);
+    await freeze.prove();
+    expect(await freeze.thaw()).toMatchObject({ held: true });
+    expect(proofs.filter((name) => name === 'writers')).toEqual(['writers']);
+    expect(proofs.filter((name) => name === 'db')).toHaveLength(4);
+  });
+
+  it('A2 that was lost is let go all the same, and lost for good', async () => {
+    const { freeze, story } = withServer({ held: failing('FREEZE_LOST', 'somebody let mysqld (7) run on') });
+    await freeze.freeze();
+    await expect(freeze.prove()).rejects.toThrow('somebody let mysqld (7) run on');
+    expect(story).toContain('thaw writers');
+    await expect(freeze.prove()).rejects.toMatchObject({ code: 'FREEZE_LOST' });
+    expect(await freeze.thaw()).toMatchObject({ held: false, thawed: true, lost: { cause: 'lost' } });
+  });
+
+  it('A2 is proven and let go first by a thaw that nobody asked a proof before', async () => {
+    const { freeze, story, proofs } = withServer();
+    await freeze.freeze();
+    expect(await freeze.thaw()).toMatchObject({ held: true, thawed: true });
+    expect(proofs).toEqual(['writers', 'db']);
+    expect(story.slice(4)).toEqual(['thaw writers', 'thaw db']);
+  });
+
+  it('A3 is thawed first at the limit, without a proof', async () => {
+    const { freeze, story, proofs, time } = withServer();
+    await freeze.freeze();
+    await time.pass(60_000);
+    expect(proofs).toEqual([]);
+    expect(story.slice(4)).toEqual(['thaw writers', 'thaw db']);
+    expect(await freeze.ended).toMatchObject({ lost: { cause: 'expired' } });
+  });
+
+  it('A3 that cannot be let go is told, and thawed with the others until it is', async () => {
+    let attempts = 0;
+    const thaw = async () => {
+      if (++attempts < 3) throw failure('FREEZE_THAW_FAILED', { name: 'writers', detail: 'not yet' });
+    };
+    const { freeze, alarms, time } = bench({ db: {}, writers: { brief: true, thaw } });
+    await freeze.freeze();
+    await freeze.prove();
+    expect(alarms).toMatchObject([{ code: 'FREEZE_THAW_FAILED' }]);
+    expect(await freeze.thaw()).toMatchObject({ held: true, thawed: false });
+    await time.pass(1000);
+    await freeze.over;
+    expect(attempts).toBe(3);
+  });
+
+  it('A3 that hangs on its way out holds up neither the proof nor the thaw', async () => {
+    const { freeze, time } = bench({ db: {}, writers: { brief: true, thaw: never } });
+    await freeze.freeze();
+    const proof = freeze.prove();
+    await time.pass(2000);
+    await proof;
+    const thaw = freeze.thaw();
+    await time.pass(70_000);
+    expect(await thaw).toMatchObject({ thawed: false });
   });
 });
 
