@@ -63,7 +63,7 @@ absent() {
   finish 0
 }
 
-# running NAME…: whether a process of one of these names runs on this host.
+# running NAME…: whether a process of one of these names runs on this host, or in a container there; freeze_database looks closer.
 running() {
   for stillpoint_file in /proc/[0-9]*/comm; do
     stillpoint_comm=

@@ -14,7 +14,7 @@ INSTANCE_NUMBER=''
 HANA_PORT=''
 # Where it is set, a system of another name is refused.
 DB_SID=''
-# A file of certificates (PEM) by which the server must prove itself; empty: the line is not encrypted.
+# A file of certificates (PEM) by which the server must prove itself; needed unless HOST is this host. Empty: the line is not encrypted.
 HANA_CA=''
 
 # shellcheck source=/dev/null

@@ -9,9 +9,10 @@ MSSQL_PASSWORD=''
 MSSQL_HOST=''
 # Empty: 1433.
 MSSQL_PORT=''
-# A file of certificates (PEM) by which the server must prove itself; empty: nothing proves who answers.
+# A file of certificates (PEM) by which the server must prove itself; needed unless HOST is this host.
 MSSQL_CA=''
-# Where the server writes, at each thaw, what RESTORE … WITH METADATA_ONLY needs; empty: databases are attached.
+# A directory where the server leaves a file at each thaw, named by the freeze, with what RESTORE … WITH METADATA_ONLY needs. The agent
+# removes none of them. Empty: databases are attached.
 MSSQL_METADATA=''
 
 # shellcheck source=/dev/null

@@ -11,6 +11,9 @@ MYSQL_SOCKET=''
 MYSQL_HOST=''
 # With the host; empty: 3306.
 MYSQL_PORT=''
+# A file of certificates (PEM) by which HOST must prove itself; needed unless it is this host. Certificates that MySQL makes for itself name
+# no host: give its address then.
+MYSQL_CA=''
 # Refuse to freeze while a query has been running for longer (s); empty: 10.
 MYSQL_LONGEST_QUERY=''
 # Give up when the locks are not granted by then (s); empty: 3.
@@ -27,6 +30,7 @@ password=$MYSQL_PASSWORD
 socket=$MYSQL_SOCKET
 host=$MYSQL_HOST
 port=$MYSQL_PORT
+ca=$MYSQL_CA
 longest-query=$MYSQL_LONGEST_QUERY
 longest-wait=$MYSQL_LONGEST_WAIT
 END

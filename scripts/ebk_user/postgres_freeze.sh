@@ -13,7 +13,7 @@ PG_HOST=''
 PG_PORT=''
 # Any that the user may connect to; empty: postgres.
 PG_DATABASE=''
-# A file of certificates (PEM) by which HOST must prove itself.
+# A file of certificates (PEM) by which HOST must prove itself; needed unless it is this host.
 PG_CA=''
 
 # shellcheck source=/dev/null

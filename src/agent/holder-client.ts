@@ -69,7 +69,7 @@ export async function unfreezeDatabase(place: HolderPlace, databases: Databases)
   }
   // What outlives its session at the server (a prepared snapshot) is ended from here.
   const freezer = await databases[database]!();
-  tellFacts(await freezer.quiescer(openSettings(freezer, settings), (line) => say('INFO', line)).thaw());
+  tellFacts(await freezer.quiescer(openSettings(freezer, settings), (line) => say('INFO', line), place.id).thaw());
   forget(place);
   return notHeld(place, `the process that held it (${state.pid}) has ended`);
 }

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { asStillpointError, errnoOf, failure, type Problem } from '../base/errors.ts';
 import { linesOf } from '../base/lines.ts';
+import { startOf } from '../base/process-id.ts';
+import { withSocketPath } from '../base/socket-path.ts';
 import { systemClock } from '../base/system-clock.ts';
 import { layoutOf } from '../config/layout.ts';
 import type { DatabaseFreezer, DatabaseSettings } from '../ports/database.ts';
@@ -16,10 +18,8 @@ import {
   type HolderAnswer,
   type HolderAsk,
   type HolderProcess,
-  withSocketPath,
   writeHolder,
 } from '../quiescers/scripts/holders.ts';
-import { startOf } from '../quiescers/scripts/process-id.ts';
 import { lifeline, listen, makeRunFolder } from '../quiescers/scripts/run-folder.ts';
 import { thirdPartyLog } from '../quiescers/scripts/thirdparty-log.ts';
 import { createKeeper, type Keeper, textOf } from './holder-keeper.ts';
@@ -66,7 +66,7 @@ export async function holdDatabase(place: HolderPlace, databases: Databases): Pr
       return 0;
     }
     const tell = (line: string) => void (lines.length < maxLines && lines.push(line));
-    const quiescer = freezer.quiescer(openSettings(freezer, order.settings), tell);
+    const quiescer = freezer.quiescer(openSettings(freezer, order.settings), tell, place.id);
     let freezerLives = () => false;
     const keeper = createKeeper(quiescer, order.deadline, (reason) => noteThaw(place, reason, lines, freezerLives()));
     writeHolder(folder, holder, { state: 'freezing', ...self() });

@@ -28,6 +28,10 @@ export interface FreezeWindow {
   left(): number;
   /** Waits for `work` as long as the window is open. Throws FREEZE_EXPIRED at the deadline, FREEZE_FAILED when the freeze is called off. */
   run<T>(work: () => Promise<T>): Promise<T>;
+  /** Throws as run does, once it is closed. */
+  check(): void;
+  /** Whole seconds until the deadline, for limits that a server keeps: it ends no later. Throws FREEZE_EXPIRED where not one is left. */
+  wholeSeconds(): number;
 }
 
 export function freezeWindow(name: string, limit: FreezeLimit, clock: Clock): FreezeWindow {
@@ -37,12 +41,21 @@ export function freezeWindow(name: string, limit: FreezeLimit, clock: Clock): Fr
     limit.signal.aborted
       ? failure('FREEZE_FAILED', { name, detail: 'it was called off' })
       : failure('FREEZE_EXPIRED', { seconds: Math.max(0, Math.round((limit.deadline - begun) / 1000)) });
+  const check = () => {
+    if (limit.signal.aborted || left() === 0) throw closed();
+  };
   return {
     signal: limit.signal,
     left,
+    check,
     run: async (work) => {
-      if (limit.signal.aborted || left() === 0) throw closed();
+      check();
       return within(work(), left(), closed, limit.signal);
+    },
+    wholeSeconds: () => {
+      const seconds = Math.floor(left() / 1000);
+      if (seconds < 1) throw closed();
+      return seconds;
     },
   };
 }

@@ -12,7 +12,7 @@ export const fakeFreezer: DatabaseFreezer = {
   name: 'fake',
   settings: { user: {}, password: { secret: true }, place: {}, mode: {} },
   present: async ({ place = '' }) => existsSync(join(place, 'server')),
-  quiescer: ({ password, place = '', mode, user = '' }, tell) => {
+  quiescer: ({ password, place = '', mode, user = '' }, tell, id) => {
     const frozen = join(place, 'frozen');
     return {
       name: 'fake',
@@ -20,7 +20,7 @@ export const fakeFreezer: DatabaseFreezer = {
         if (!existsSync(join(place, 'server'))) throw failure('DATABASE_DOWN', { database: 'fake', address: place, detail: 'no server' });
         if (password !== rightPassword) throw failure('DATABASE_LOGIN', { database: 'fake', user, detail: 'wrong password' });
         writeFileSync(frozen, String(process.pid));
-        tell('it holds still');
+        tell(`it holds still for freeze ${id}`);
         if (mode === 'slow') {
           await new Promise<void>((resolve) => {
             const alive = setInterval(() => undefined, 1000);

@@ -1,6 +1,7 @@
 // A SAP HANA that is only as real as its data snapshots: sessions, the backup catalogue, and every statement in the order of the wire.
-import type { Connect, Row, Session } from '../../src/databases/hana/session.ts';
+import type { Connect } from '../../src/databases/hana/session.ts';
 import * as sql from '../../src/databases/hana/statements.ts';
+import type { Row, Session } from '../../src/databases/sessions.ts';
 
 type Answer = readonly Row[] | Error | 'never' | undefined;
 
@@ -31,6 +32,7 @@ const names = new Map<string, string>([
   [sql.hosts, 'hosts'],
   [sql.replication, 'replication'],
   [sql.places, 'places'],
+  [sql.volumes, 'volumes'],
   [sql.prepared, 'prepared'],
   [sql.running, 'running'],
   [sql.self, 'self'],
@@ -47,6 +49,7 @@ export function fakeHana(): FakeHana {
     if (statement === sql.about) return [{ SID: 'HDB', NAME: 'SYSTEMDB', VERSION: '2.00.076.00.1705400033' }];
     if (statement === sql.hosts) return [{ HOSTS: 1 }];
     if (statement === sql.places) return [{ KEY: 'basepath_datavolumes', VALUE: '/hana/data/HDB' }];
+    if (statement === sql.volumes) return [{ PATH: '/hana/data/HDB/mnt00001/hdb00001/datavolume_0000.dat' }];
     if (statement === sql.prepared) {
       return catalogue.filter((entry) => entry.state === 'prepared').map(({ id, comment }) => ({ ID: id, COMMENT: comment }));
     }
@@ -54,8 +57,8 @@ export function fakeHana(): FakeHana {
     if (state) return catalogue.filter((entry) => entry.id === state[1]).map((entry) => ({ STATE: entry.state }));
     const create = /CREATE SNAPSHOT COMMENT '(.*)'$/.exec(statement);
     if (create) catalogue.push({ id: String(1_700_000_000_000 + catalogue.length), comment: create[1]!, state: 'prepared' });
-    const close = /CLOSE SNAPSHOT BACKUP_ID (\d+) (SUCCESSFUL|UNSUCCESSFUL) /.exec(statement);
-    if (close) for (const entry of catalogue) if (entry.id === close[1]) entry.state = close[2] === 'SUCCESSFUL' ? 'successful' : 'failed';
+    const close = /CLOSE SNAPSHOT BACKUP_ID (\d+) UNSUCCESSFUL /.exec(statement);
+    if (close) for (const entry of catalogue) if (entry.id === close[1]) entry.state = 'failed';
     const busy = /^SELECT TO_VARCHAR\(CONNECTION_ID\) .*CONNECTION_ID = (\d+) /.exec(statement);
     if (busy) return executing.has(Number(busy[1])) ? [{ ID: busy[1] }] : [];
     const disconnect = /DISCONNECT SESSION '(\d+)'$/.exec(statement);

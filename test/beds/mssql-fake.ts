@@ -1,6 +1,7 @@
 // A SQL Server that is only as real as its snapshot backup: sessions, what they suspend, and every statement in the order of the wire.
-import type { Connect, Row, Session } from '../../src/databases/mssql/session.ts';
+import type { Connect, Session } from '../../src/databases/mssql/session.ts';
 import * as sql from '../../src/databases/mssql/statements.ts';
+import type { Row } from '../../src/databases/sessions.ts';
 
 type Answer = readonly Row[] | Error | 'never' | undefined;
 

@@ -9,6 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { StillpointError } from '../../src/base/errors.ts';
 import { systemClock } from '../../src/base/system-clock.ts';
 import { postgresFreezer } from '../../src/databases/postgres/freeze.ts';
+import { uncovered } from '../../src/engine/covered.ts';
 import type { DatabaseSettings } from '../../src/ports/database.ts';
 import type { FreezeLimit, Quiescer } from '../../src/ports/quiescer.ts';
 import { type Postgres, startPostgres } from '../beds/postgres.ts';
@@ -85,6 +86,10 @@ describe('PostgreSQL in backup mode', () => {
 
     expect(facts).toMatchObject({ role: 'primary', archiveMode: 'off', dataDirectory: server.data, oneFileSystem: 'yes' });
     expect(facts['walDirectory']).toBe(join(server.data, 'pg_wal'));
+    expect(JSON.parse(facts['files/postgres']!)).toEqual([
+      { holds: 'its data', path: server.data },
+      { holds: 'its WAL', path: join(server.data, 'pg_wal') },
+    ]);
     expect(facts['version']).toMatch(/^\d+\.\d+/);
     expect(facts['systemIdentifier']).toMatch(/^\d{15,}$/);
     expect(facts['timeline']).toBe('1');
@@ -109,6 +114,10 @@ describe('PostgreSQL in backup mode', () => {
     const facts = await quiescer.freeze(within(60_000));
     const oid = await server.sql(`SELECT oid FROM pg_tablespace WHERE spcname = 'elsewhere'`);
     expect(facts[`tablespace/${oid}`]).toBe(space);
+    expect(JSON.parse(facts['files/postgres']!)).toContainEqual({ holds: 'a tablespace', path: space });
+    expect(uncovered({ postgres: facts }, (path) => path.startsWith(server.data))).toBe(
+      `postgres keeps a tablespace in ${space}, which is not in this backup`,
+    );
     const { tablespaceMap } = await quiescer.thaw();
     expect(Buffer.from(tablespaceMap!, 'base64').toString()).toBe(`${oid} ${space}\n`);
     await server.sql('DROP TABLESPACE elsewhere');
@@ -217,6 +226,7 @@ describe('PostgreSQL in backup mode', () => {
     const facts = await quiescer.freeze(within(20_000));
     await quiescer.held();
     expect(facts).not.toHaveProperty('dataDirectory');
+    expect(uncovered({ postgres: facts }, () => true)).toBe('cannot see where postgres keeps its data: GRANT pg_read_all_settings TO weak');
     expect(said.join('\n')).toContain('GRANT pg_read_all_settings TO weak');
     expect(await quiescer.thaw()).toHaveProperty('backupLabel');
   });
@@ -228,6 +238,7 @@ describe('PostgreSQL in backup mode', () => {
     expect(said({ port: '5432; rm' })).toThrow(/port of PostgreSQL/);
     expect(said({ socket: 'here' })).toThrow(/absolute path/);
     expect(said({ ca: '/etc/ca.pem' })).toThrow(/needs a host/);
+    expect(said({ host: 'db.example' })).toThrow(/host db\.example of PostgreSQL is not this one: set ca/);
     expect(said({ colour: 'red' })).toThrow(/no setting colour/);
   });
 
@@ -236,7 +247,9 @@ describe('PostgreSQL in backup mode', () => {
     const standby = await startPostgres({ dir: own, standbyOf: server });
     try {
       const quiescer = postgresFreezer.quiescer(login({ socket: standby.socket, port: String(standby.port) }), () => undefined);
-      expect(await quiescer.freeze(within(60_000))).toMatchObject({ role: 'standby', dataDirectory: standby.data });
+      const facts = await quiescer.freeze(within(60_000));
+      expect(facts).toMatchObject({ role: 'standby', dataDirectory: standby.data });
+      expect(facts['warning']).toContain('follows the primary again unless standby.signal is removed');
       await quiescer.held();
       const after = await quiescer.thaw();
       expect(Buffer.from(after['backupLabel']!, 'base64').toString()).toContain('BACKUP FROM: standby');

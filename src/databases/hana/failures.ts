@@ -1,5 +1,6 @@
 // What SAP HANA's answers mean. Numbers: "SQL Error Codes" of the SAP HANA SQL Reference Guide; codes in letters: npm's hdb.
 import { errnoOf, failure, StillpointError } from '../../base/errors.ts';
+import { detailOf, unproven } from '../sessions.ts';
 import type { Access } from './settings.ts';
 
 export const database = 'SAP HANA';
@@ -12,6 +13,8 @@ const insufficientPrivilege = 258;
 export function hanaFailure(error: unknown, access: Access, what: string): StillpointError {
   if (error instanceof StillpointError) return error;
   const { code } = (error ?? {}) as { code?: unknown };
+  const stranger = unproven(database, access.ca, error);
+  if (stranger) return stranger;
   const { user, address } = access;
   const detail = detailOf(error);
   const cause = { cause: error };
@@ -22,13 +25,4 @@ export function hanaFailure(error: unknown, access: Access, what: string): Still
   }
   if (errnoOf(error)) return failure('DATABASE_DOWN', { database, address, detail }, cause);
   return failure('DATABASE_FAILED', { database, what, detail }, cause);
-}
-
-/** Nobody listens there. The driver keeps the reasons in its text only. */
-export function noServer(error: unknown): boolean {
-  return error instanceof StillpointError && error.code === 'DATABASE_DOWN' && error.message.includes('ECONNREFUSED');
-}
-
-export function detailOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).replace(/\s+/g, ' ').trim() || 'it gave no reason';
 }

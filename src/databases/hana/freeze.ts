@@ -1,15 +1,10 @@
 // SAP HANA 2.0, one host, through SYSTEMDB.
-import type { DatabaseFreezer, DatabaseSettings } from '../../ports/database.ts';
-import { listens } from '../presence.ts';
-import { runs } from './processes.ts';
-import { type HanaQuiescer, hanaQuiescer } from './quiesce.ts';
+import type { DatabaseFreezer } from '../../ports/database.ts';
+import { listens, runs } from '../presence.ts';
+import { hanaQuiescer } from './quiesce.ts';
 import { accessOf, settings, systemPort } from './settings.ts';
 
-export interface HanaFreezer extends DatabaseFreezer {
-  quiescer(settings: DatabaseSettings, tell: (line: string) => void): HanaQuiescer;
-}
-
-export const hanaFreezer: HanaFreezer = {
+export const hanaFreezer: DatabaseFreezer = {
   name: 'hana',
   settings,
   present: async (given) => {

@@ -1,10 +1,13 @@
 // What must be known of a SAP HANA system before a data snapshot is created.
+import { dirname } from 'node:path';
 import { fail } from '../../base/errors.ts';
+import type { DatabasePlace } from '../../ports/database.ts';
 import type { FreezeFacts } from '../../ports/quiescer.ts';
+import { filesFacts } from '../places.ts';
+import { detailOf, type Session } from '../sessions.ts';
 import { database } from './failures.ts';
-import type { Session } from './session.ts';
 import type { Access } from './settings.ts';
-import { about, hosts, places, replication, running } from './statements.ts';
+import { about, hosts, places, replication, running, volumes } from './statements.ts';
 
 /** Throws FREEZE_REFUSED, DATABASE_CLUSTER and DATABASE_BUSY where nothing must be begun. */
 export async function lookAtSystem(name: string, session: Session, access: Access): Promise<FreezeFacts> {
@@ -37,5 +40,18 @@ export async function lookAtSystem(name: string, session: Session, access: Acces
     role: mode === 'primary' ? 'primary of system replication' : 'single',
     ...(data === undefined ? {} : { dataDirectory: data }),
     ...(log === undefined ? {} : { logDirectory: log }),
+    ...(await filesFacts(name, access.host, await dataFiles(session, data))),
   };
+}
+
+/** The data volumes of SYSTEMDB and the tenants. The log area is not among them: it must not be restored from a snapshot. */
+async function dataFiles(session: Session, configured: string | undefined): Promise<readonly DatabasePlace[]> {
+  const holds = 'its data volumes';
+  try {
+    const paths = (await session.query(volumes)).map((row) => dirname(String(row['PATH'])));
+    if (paths.length > 0) return paths.map((path) => ({ holds, path }));
+    return [configured === undefined ? { holds, unseen: 'it shows none' } : { holds, path: configured }];
+  } catch (error) {
+    return [{ holds, unseen: detailOf(error) }];
+  }
 }

@@ -1,10 +1,12 @@
 // SAP HANA with a data snapshot: a frozen state inside the data area, from which it can be recovered, while the database runs on.
 import type { Clock } from '../../base/clock.ts';
-import { fail, failure, isCode } from '../../base/errors.ts';
+import { fail, failure } from '../../base/errors.ts';
 import { systemClock } from '../../base/system-clock.ts';
 import type { FreezeFacts, Quiescer } from '../../ports/quiescer.ts';
 import { type FreezeWindow, freezeWindow, within } from '../bounds.ts';
-import { database, detailOf, hanaFailure, noServer } from './failures.ts';
+import { detailOf, openBoth, proofRows } from '../sessions.ts';
+import { orUndone, sharedThaw } from '../thaw.ts';
+import { database, hanaFailure } from './failures.ts';
 import { lookAtSystem } from './look.ts';
 import { type Closing, closeLeftOvers, release } from './release.ts';
 import { type Connect, connectHana } from './session.ts';
@@ -12,48 +14,29 @@ import type { Access } from './settings.ts';
 import { type DataSnapshot, mark, preparedOf } from './snapshot.ts';
 import { create, prepared, self, state } from './statements.ts';
 
-export interface HanaQuiescer extends Quiescer {
-  /**
-   * To be called between held() and thaw() by a caller whose storage snapshot is durable and will be kept under `externalId`: the thaw then
-   * closes the data snapshot as SUCCESSFUL, and HANA counts it as a backup. Without it every thaw closes it as UNSUCCESSFUL, for a snapshot
-   * that only lives until it is read is no backup yet.
-   */
-  confirm(externalId: string): void;
-}
-
 export interface Means {
   readonly clock?: Clock;
   readonly connect?: Connect;
 }
 
 /** Times in ms. */
-const patience = { connect: 5000, ask: 1500, rescue: 4500 };
+const patience = { ask: 1500, rescue: 4500, login: 4000 };
 
-export function hanaQuiescer(access: Access, tell: (line: string) => void, means: Means = {}): HanaQuiescer {
+export function hanaQuiescer(access: Access, tell: (line: string) => void, means: Means = {}): Quiescer {
   const name = 'hana';
   const { clock = systemClock, connect = connectHana } = means;
   const closing: Closing = { name, access, connect, tell };
   let snapshot: DataSnapshot | undefined;
-  let thawing: Promise<FreezeFacts> | undefined;
-  let externalId: string | undefined;
   let known = false;
 
-  const thawOnce = async (): Promise<FreezeFacts> => {
+  const thaw = sharedThaw(async (): Promise<FreezeFacts> => {
     // A snapshot outlives the process that made it: without a freeze of its own, a thaw is the one after a crash.
     if (!known) await rescue(closing);
     if (!snapshot) return {};
-    const facts = await release(closing, snapshot, externalId);
+    const facts = await release(closing, snapshot);
     snapshot = undefined;
     return facts;
-  };
-
-  // A thaw that is asked for while a freeze undoes itself is the same one.
-  const thaw = (): Promise<FreezeFacts> => {
-    thawing ??= thawOnce().finally(() => {
-      thawing = undefined;
-    });
-    return thawing;
-  };
+  });
 
   return {
     name,
@@ -62,12 +45,12 @@ export function hanaQuiescer(access: Access, tell: (line: string) => void, means
     async freeze(limit) {
       if (snapshot) fail('FREEZE_FAILED', { name, detail: 'it was not thawed since the last freeze' });
       known = true;
-      externalId = undefined;
       const window = freezeWindow(name, limit, clock);
       const now = new Date().toISOString();
-      const mine = await open(access, connect, window, { comment: `${mark}${now}`, deadline: limit.deadline });
+      const sessions = await open(access, connect, window);
+      const mine: DataSnapshot = { ...sessions, comment: `${mark}${now}`, deadline: limit.deadline, created: false };
       snapshot = mine;
-      try {
+      const begin = async () => {
         const facts = await window.run(() => lookAtSystem(name, mine.watch, access));
         const [other] = await window.run(() => closeLeftOvers(mine.watch, tell));
         if (other)
@@ -75,59 +58,26 @@ export function hanaQuiescer(access: Access, tell: (line: string) => void, means
         const id = await prepare(mine, window);
         tell(`SAP HANA ${facts['sid']}: data snapshot ${id} is prepared`);
         return { ...facts, backupId: id, comment: mine.comment };
-      } catch (error) {
-        await thaw().catch((failed: unknown) => tell(detailOf(failed)));
-        throw hanaFailure(error, access, 'create a data snapshot');
-      }
+      };
+      return orUndone(begin, thaw, tell, (error) => hanaFailure(error, access, 'create a data snapshot'));
     },
 
     async held() {
-      const lose = (detail: string, cause?: unknown) => failure('FREEZE_LOST', { name, detail }, { cause });
+      const lose = (detail: string) => failure('FREEZE_LOST', { name, detail });
       if (!snapshot?.id) throw lose('no data snapshot was created');
       const { watch, id, deadline } = snapshot;
-      const late = () => lose('the server does not answer');
-      const rows = await within(watch.query(state(id)), patience.ask, late).catch((error: unknown) => {
-        throw isCode(error, 'FREEZE_LOST') ? error : lose(`the server cannot be asked: ${watch.lost() ?? detailOf(error)}`, error);
-      });
+      const rows = await proofRows(name, watch, watch.query(state(id)), patience.ask);
       const now = rows[0]?.['STATE'];
       if (now !== 'prepared') throw lose(`the data snapshot ${id} is ${now === undefined ? 'gone' : `${now}, not prepared`}`);
       if (clock.boottime() > deadline) throw lose('its limit has passed');
     },
-
-    confirm(id) {
-      if (!/^[\x20-\x7e]{1,128}$/.test(id))
-        fail('USAGE', { detail: 'the external id of a data snapshot has 1 to 128 printable characters' });
-      if (snapshot?.id) externalId = id;
-    },
   };
 }
 
-async function open(
-  access: Access,
-  connect: Connect,
-  window: FreezeWindow,
-  more: { readonly comment: string; readonly deadline: number },
-): Promise<DataSnapshot> {
-  const opened = async () => {
-    const opening = connect(access, Math.min(patience.connect, window.left()), window.signal);
-    return window
-      .run(() => opening)
-      .catch((error: unknown) => {
-        opening.then(
-          (late) => late.close(),
-          () => undefined,
-        );
-        throw hanaFailure(error, access, 'open a session');
-      });
-  };
-  const hold = await opened();
-  try {
-    const [row] = await window.run(() => hold.query(self));
-    return { hold, watch: await opened(), connection: String(row?.['ID']), created: false, ...more };
-  } catch (error) {
-    hold.close();
-    throw hanaFailure(error, access, 'open a session');
-  }
+async function open(access: Access, connect: Connect, window: FreezeWindow): Promise<Pick<DataSnapshot, 'hold' | 'watch' | 'connection'>> {
+  const explain = (error: unknown) => hanaFailure(error, access, 'open a session');
+  const { hold, watch, row } = await openBoth(window, (ms, signal) => connect(access, ms, signal), self, explain);
+  return { hold, watch, connection: String(row['ID']) };
 }
 
 /** The id of the snapshot, once it is prepared. */
@@ -152,9 +102,10 @@ async function prepare(snapshot: DataSnapshot, window: FreezeWindow): Promise<st
   return one.id;
 }
 
+/** A server that is down may have it prepared still, and has when it is up again. Throws FREEZE_THAW_FAILED. */
 async function rescue({ name, access, connect, tell }: Closing): Promise<void> {
   const closeAll = async () => {
-    const session = await connect(access, patience.connect);
+    const session = await connect(access, patience.login);
     try {
       await closeLeftOvers(session, tell);
     } finally {
@@ -164,6 +115,6 @@ async function rescue({ name, access, connect, tell }: Closing): Promise<void> {
   try {
     await within(closeAll(), patience.rescue, () => new Error('the server does not answer'));
   } catch (error) {
-    if (!noServer(error)) fail('FREEZE_THAW_FAILED', { name, detail: detailOf(error) }, { cause: error });
+    fail('FREEZE_THAW_FAILED', { name, detail: detailOf(error) }, { cause: error });
   }
 }

@@ -1,26 +1,17 @@
 // One session with SYSTEMDB of SAP HANA, over npm's hdb.
-import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { createClient } from 'hdb';
-import { fail } from '../../base/errors.ts';
-import { detailOf, hanaFailure } from './failures.ts';
+import type * as sessions from '../sessions.ts';
+import { certificates, detailOf, type Row } from '../sessions.ts';
+import { hanaFailure } from './failures.ts';
 import type { Access } from './settings.ts';
 
-export type Row = Readonly<Record<string, unknown>>;
-
-export interface Session {
-  /** The rows of one statement, none where it gives none. Rejects with the driver's error. */
-  query(sql: string): Promise<readonly Row[]>;
-  /** Why the session ended; undefined while it lives. */
-  lost(): string | undefined;
-  close(): void;
-}
-
-/** Opens a session within `ms`; gives up with `signal`. Throws DATABASE_… errors. */
-export type Connect = (access: Access, ms: number, signal?: AbortSignal) => Promise<Session>;
+export type Connect = sessions.Connect<Access, sessions.Session>;
 
 export const connectHana: Connect = async (access, ms, signal) => {
   const { host, port, user, password, ca } = access;
-  const tls = ca === '' ? {} : { useTLS: true, ca: [certificates(ca)] };
+  // An address is no name to ask for; the certificate is compared with it all the same.
+  const tls = ca === '' ? {} : { useTLS: true, ca: [certificates(ca)], servername: isIP(host) === 0 ? host : '' };
   const client = createClient({ host, port, user, password, initializationTimeout: Math.max(1, Math.round(ms)), ...tls });
   let lost: string | undefined;
   client.on('error', (error) => {
@@ -62,11 +53,3 @@ export const connectHana: Connect = async (access, ms, signal) => {
     },
   };
 };
-
-function certificates(path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    return fail('FILE_UNREADABLE', { path, detail: (error as Error).message }, { cause: error });
-  }
-}

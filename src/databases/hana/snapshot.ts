@@ -1,6 +1,6 @@
 // What is known of a data snapshot that is being created or is held.
 import { hostname } from 'node:os';
-import type { Row, Session } from './session.ts';
+import type { Row, Session } from '../sessions.ts';
 
 export interface DataSnapshot {
   readonly hold: Session;
@@ -16,7 +16,7 @@ export interface DataSnapshot {
   created: boolean;
   id?: string;
   /** CLOSE was sent and has not answered. */
-  closing?: { readonly session: Session; readonly done: Promise<'successful' | 'unsuccessful'>; readonly since: number };
+  closing?: { readonly session: Session; readonly done: Promise<unknown>; readonly since: number };
 }
 
 /** Begins the comment of every snapshot of this host; none but the agent writes it, and it makes one at a time. */

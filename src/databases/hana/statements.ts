@@ -12,6 +12,9 @@ export const replication = `SELECT VALUE FROM M_INIFILE_CONTENTS WHERE FILE_NAME
 export const places = `SELECT KEY, VALUE FROM M_INIFILE_CONTENTS WHERE FILE_NAME = 'global.ini' AND SECTION = 'persistence'
   AND KEY IN ('basepath_datavolumes', 'basepath_logvolumes') AND VALUE NOT LIKE '$%'`;
 
+/** The files of data, of every database of the system. */
+export const volumes = `SELECT DISTINCT FILE_NAME AS PATH FROM SYS_DATABASES.M_VOLUME_FILES WHERE FILE_TYPE = 'DATA'`;
+
 export const prepared = `SELECT TO_VARCHAR(BACKUP_ID) AS ID, COMMENT FROM M_BACKUP_CATALOG
   WHERE ENTRY_TYPE_NAME = 'data snapshot' AND STATE_NAME = 'prepared'`;
 
@@ -28,10 +31,12 @@ export function state(id: string): string {
   return `SELECT STATE_NAME AS STATE FROM M_BACKUP_CATALOG WHERE ENTRY_TYPE_NAME = 'data snapshot' AND BACKUP_ID = ${digits(id)}`;
 }
 
-/** With `externalId` the snapshot counts as a backup from which HANA may be recovered; without, as one that was given up. */
-export function close(id: string, externalId: string | undefined): string {
-  const how = externalId === undefined ? `UNSUCCESSFUL ${quoted('released by stillpoint')}` : `SUCCESSFUL ${quoted(externalId)}`;
-  return `BACKUP DATA FOR FULL SYSTEM CLOSE SNAPSHOT BACKUP_ID ${digits(id)} ${how}`;
+/**
+ * As one that was given up, always: HANA may count it as a backup only once the image is stored, and the thaw comes before that. What the image
+ * holds can be recovered all the same.
+ */
+export function close(id: string): string {
+  return `BACKUP DATA FOR FULL SYSTEM CLOSE SNAPSHOT BACKUP_ID ${digits(id)} UNSUCCESSFUL ${quoted('released by stillpoint')}`;
 }
 
 /** Rows while a connection executes something, or while the system itself still makes a snapshot for one that has left. */

@@ -1,5 +1,6 @@
 // What SQL Server's answers mean. Numbers: "Database Engine events and errors" of its documentation; codes: npm's tedious.
 import { errnoOf, failure, StillpointError } from '../../base/errors.ts';
+import { detailOf, unproven } from '../sessions.ts';
 import type { Access } from './settings.ts';
 
 export const database = 'SQL Server';
@@ -15,6 +16,8 @@ const tooMany = 925;
 export function mssqlFailure(error: unknown, access: Access, what: string): StillpointError {
   if (error instanceof StillpointError) return error;
   const { code, number } = (error ?? {}) as { code?: unknown; number?: unknown };
+  const stranger = unproven(database, access.ca, error);
+  if (stranger) return stranger;
   const { user, address } = access;
   const detail = detailOf(error);
   const cause = { cause: error };
@@ -36,8 +39,4 @@ export function noServer(error: unknown): boolean {
     if (cause instanceof AggregateError && cause.errors.length > 0 && cause.errors.every(noServer)) return true;
   }
   return false;
-}
-
-export function detailOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).replace(/\s+/g, ' ').trim() || 'it gave no reason';
 }

@@ -1,7 +1,6 @@
 // SQL Server 2022 and later.
 import type { DatabaseFreezer } from '../../ports/database.ts';
-import { listens } from '../presence.ts';
-import { runs } from './processes.ts';
+import { listens, runs } from '../presence.ts';
 import { mssqlQuiescer } from './quiesce.ts';
 import { accessOf, settings } from './settings.ts';
 
@@ -11,5 +10,5 @@ export const mssqlFreezer: DatabaseFreezer = {
   present: async (given) =>
     (await listens({ host: given['host'] || settings.host.fallback, port: Number(given['port'] || settings.port.fallback) })) ||
     runs(['sqlservr']),
-  quiescer: (given, tell) => mssqlQuiescer(accessOf(given), tell),
+  quiescer: (given, tell, id) => mssqlQuiescer(accessOf(given), tell, id === undefined ? {} : { id }),
 };

@@ -1,8 +1,10 @@
 // What must be known of a SQL Server before it is frozen.
 import { fail } from '../../base/errors.ts';
 import type { FreezeFacts } from '../../ports/quiescer.ts';
+import { filesFacts } from '../places.ts';
 import { database } from './failures.ts';
 import type { Session } from './session.ts';
+import type { Access } from './settings.ts';
 import { about, backups, databases, secondaries, status } from './statements.ts';
 
 export interface Server {
@@ -14,7 +16,7 @@ export interface Server {
 const most = 64;
 
 /** Throws FREEZE_REFUSED, DATABASE_CLUSTER and DATABASE_BUSY where nothing must be begun. */
-export async function lookAtServer(name: string, session: Session): Promise<Server> {
+export async function lookAtServer(name: string, session: Session, access: Access): Promise<Server> {
   const [server] = await session.query(about);
   const version = String(server?.['version']);
   if (Number(server?.['major']) < 16) {
@@ -42,7 +44,9 @@ export async function lookAtServer(name: string, session: Session): Promise<Serv
   }
   if (ids.size === 0) fail('FREEZE_REFUSED', { name, detail: 'it has no user database that is online and can be written to' });
   if (ids.size > most) fail('FREEZE_REFUSED', { name, detail: `it has ${ids.size} databases; ${most} can be suspended together` });
-  return { ids, facts: factsOf(server!, group, files) };
+  // System databases cannot be suspended; a plan may leave them out, and attach the others to a new server.
+  const places = [...files].flatMap(([owner, paths]) => paths.map((path) => ({ holds: `its database ${owner}`, path })));
+  return { ids, facts: { ...factsOf(server!, group, files), ...(await filesFacts(name, access.host, places)) } };
 }
 
 /** `database/<name>`: its files, one a line. */

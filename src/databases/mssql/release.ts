@@ -2,7 +2,8 @@
 import { fail } from '../../base/errors.ts';
 import type { FreezeFacts } from '../../ports/quiescer.ts';
 import { within } from '../bounds.ts';
-import { detailOf, noServer } from './failures.ts';
+import { detailOf } from '../sessions.ts';
+import { noServer } from './failures.ts';
 import type { Connect } from './session.ts';
 import type { Access } from './settings.ts';
 import { kill, off, record, status } from './statements.ts';
@@ -25,7 +26,7 @@ export async function release(
   tell: (line: string) => void,
 ): Promise<FreezeFacts> {
   const budget = budgetOf(patience.all);
-  const facts = await byItsSession(access, suspension, budget, tell);
+  const facts = await byItsSession(suspension, budget, tell);
   try {
     await byOthers(access, suspension, budget, connect, tell);
   } catch (error) {
@@ -45,18 +46,19 @@ function budgetOf(ms: number): Budget {
   return { left, soon: (work, most) => within(work, Math.min(most, left()), () => new Error('the server does not answer')) };
 }
 
-async function byItsSession(access: Access, suspension: Suspension, budget: Budget, tell: (line: string) => void): Promise<FreezeFacts> {
-  const { hold, batch, proof, session } = suspension;
+async function byItsSession(suspension: Suspension, budget: Budget, tell: (line: string) => void): Promise<FreezeFacts> {
+  const { hold, batch, proof, session, metadata } = suspension;
   if (!batch || suspension.ended !== undefined || hold.lost()) return {};
   try {
     hold.cancel();
     await budget.soon(batch, patience.cancel);
-    if (proof && access.metadata !== '') {
+    if (proof && metadata !== '') {
       try {
-        await budget.soon(hold.query(record(access.metadata)), patience.record);
-        return { metadata: access.metadata };
+        await budget.soon(hold.query(record(metadata)), patience.record);
+        tell(`SQL Server recorded the snapshot in ${metadata}`);
+        return { metadata };
       } catch (error) {
-        tell(`SQL Server did not write ${access.metadata}: ${detailOf(error)}`);
+        tell(`SQL Server did not write ${metadata}: ${detailOf(error)}`);
       }
     }
     await budget.soon(hold.query(off), patience.off);

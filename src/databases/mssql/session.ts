@@ -1,25 +1,17 @@
 // One session with a SQL Server, over npm's tedious.
-import { readFileSync } from 'node:fs';
 import { Connection, type ConnectionConfiguration, Request } from 'tedious';
-import { fail } from '../../base/errors.ts';
-import { detailOf, mssqlFailure } from './failures.ts';
+import type * as sessions from '../sessions.ts';
+import { certificates, detailOf, type Row } from '../sessions.ts';
+import { mssqlFailure } from './failures.ts';
 import type { Access } from './settings.ts';
 
-export type Row = Readonly<Record<string, unknown>>;
-
-export interface Session {
-  /** The rows of all result sets, read to the end: a BACKUP whose results are not read is cut off. One batch at a time. */
-  query(sql: string): Promise<readonly Row[]>;
+/** Rows are those of all result sets, read to the end: a BACKUP whose results are not read is cut off. One batch at a time. */
+export interface Session extends sessions.Session {
   /** Ends the batch under way, which is rejected then. */
   cancel(): void;
-  /** Why the session ended; undefined while it lives. */
-  lost(): string | undefined;
-  /** Ends it; the server lets go of what it suspended. */
-  close(): void;
 }
 
-/** Opens a session within `ms`; gives up with `signal`. Throws DATABASE_… errors. */
-export type Connect = (access: Access, ms: number, signal?: AbortSignal) => Promise<Session>;
+export type Connect = sessions.Connect<Access, Session>;
 
 export const connectMssql: Connect = async (access, ms, signal) => {
   const connection = new Connection(configOf(access, ms));
@@ -87,12 +79,4 @@ function configOf(access: Access, ms: number): ConnectionConfiguration {
       useColumnNames: true,
     },
   };
-}
-
-function certificates(path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    return fail('FILE_UNREADABLE', { path, detail: (error as Error).message }, { cause: error });
-  }
 }

@@ -1,6 +1,7 @@
 // What is known of databases that one session has suspended.
+import type { Row } from '../sessions.ts';
 import type { Server } from './look.ts';
-import type { Row, Session } from './session.ts';
+import type { Session } from './session.ts';
 
 export interface Suspension {
   /** The session that suspends: its end, however it comes, makes the server let go. */
@@ -10,6 +11,8 @@ export interface Suspension {
   /** @@SPID of the hold. */
   readonly session: number;
   readonly deadline: number;
+  /** Where the thaw records the snapshot; empty for nowhere. */
+  readonly metadata: string;
   server?: Server;
   /** The batch that suspends and waits; settles when it has ended. */
   batch?: Promise<void>;
@@ -22,4 +25,13 @@ export interface Suspension {
 /** The rows of one session. The server's documentation calls the column a tinyint, though session ids go further. */
 export function rowsOf(rows: readonly Row[], session: number): readonly Row[] {
   return rows.filter((row) => Number(row['session']) === session || Number(row['session']) === session % 256);
+}
+
+/** A file of its own for each freeze, so that none takes the place of one that a backup still needs. Freezes by hand share their id. */
+export function metadataFile(directory: string, id: string, now: Date): string {
+  if (directory === '') return '';
+  const when = now.toISOString().replace(/[-:]|\.\d+/g, '');
+  const slash = directory.startsWith('/') ? '/' : '\\';
+  const folder = directory.endsWith(slash) ? directory : directory + slash;
+  return `${folder}stillpoint-${id.replace(/[^A-Za-z0-9._-]/g, '-').slice(0, 64)}-${when}.bkm`;
 }

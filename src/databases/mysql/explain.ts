@@ -15,7 +15,9 @@ export function explain(error: unknown, settings: MysqlSettings): StillpointErro
   const cause = { cause: error };
   if (denied.has(number))
     return failure('DATABASE_RIGHT', { user: settings.user, right: `freeze it (${message})`, database: 'MySQL' }, cause);
-  if (error instanceof OutOfTime || ending.has(number) || fatal) {
+  // It answered when we came; the end of the freeze's own limit is told before it gets here.
+  if (error instanceof OutOfTime) return failure('DATABASE_BUSY', { database: 'MySQL', detail: message }, cause);
+  if (ending.has(number) || fatal) {
     return failure('DATABASE_DOWN', { database: 'MySQL', address: addressText(settings.address), detail: message }, cause);
   }
   return failure('DATABASE_FAILED', { database: 'MySQL', what: 'be frozen', detail: message }, cause);

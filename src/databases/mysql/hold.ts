@@ -2,6 +2,8 @@
 // ends it by its connection id. A named lock that dies with the holder's session tells the holder from anybody who got its id later.
 import { setTimeout as pause } from 'node:timers/promises';
 import { fail, failure } from '../../base/errors.ts';
+import type { FreezeWindow } from '../bounds.ts';
+import { openWithin } from '../sessions.ts';
 import { errorNumber, OutOfTime, openSession, type Session } from './session.ts';
 import type { MysqlSettings } from './settings.ts';
 
@@ -18,14 +20,15 @@ export interface Pair {
   readonly watcher: Session;
 }
 
-/** Throws DATABASE_DOWN, DATABASE_LOGIN, DATABASE_BUSY. `limit`: ms for each connection; `freeze`: s that the freeze may take from now. */
-export async function openPair(settings: MysqlSettings, limit: number, freeze: number): Promise<Pair> {
-  const holder = await openSession(settings, limit);
+/** Throws what openSession throws, and what the window does at its end. */
+export async function openPair(settings: MysqlSettings, window: FreezeWindow): Promise<Pair> {
+  const open = () => openWithin(window, (ms, signal) => openSession(settings, ms, signal));
+  const holder = await open();
   let watcher: Session | undefined;
   try {
-    watcher = await openSession(settings, limit);
-    await limitAtServer(holder, freeze);
-    await limitAtServer(watcher, freeze + afterwards);
+    watcher = await open();
+    await limitAtServer(holder, window.wholeSeconds());
+    await limitAtServer(watcher, window.wholeSeconds() + afterwards);
     return { holder, watcher };
   } catch (error) {
     holder.close();

@@ -1,7 +1,8 @@
 // Looking before locking: a lock that waits behind a long statement makes everybody else wait behind the lock.
 import { setTimeout as pause } from 'node:timers/promises';
 import { fail } from '../../base/errors.ts';
-import type { Ask, Row } from './session.ts';
+import type { Row } from '../sessions.ts';
+import type { Ask } from './session.ts';
 
 interface Statement {
   readonly id: number;

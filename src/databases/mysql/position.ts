@@ -1,8 +1,9 @@
 // Where the binary log stands in what is frozen, for a restore that goes on from there.
 import type { FreezeFacts } from '../../ports/quiescer.ts';
+import type { Row } from '../sessions.ts';
 import type { Method } from './method.ts';
 import type { Server } from './server.ts';
-import type { Ask, Row } from './session.ts';
+import type { Ask } from './session.ts';
 
 /** Call while the lock is held. */
 export async function positionFacts(ask: Ask, server: Server, method: Method): Promise<FreezeFacts> {

@@ -1,6 +1,7 @@
 // What server this is: its kind, its version, whether it is part of a cluster, and what the user may do there.
 import { fail } from '../../base/errors.ts';
-import { type Ask, errorNumber, type Row } from './session.ts';
+import type { Row } from '../sessions.ts';
+import { type Ask, errorNumber } from './session.ts';
 
 export interface Server {
   readonly kind: 'MariaDB' | 'MySQL';
@@ -97,5 +98,5 @@ export function needRights(server: Server, user: string, needed: readonly Right[
   fail('DATABASE_RIGHT', { user, right, database: label(server) });
 }
 
-const pairs = (rows: readonly Row[]): ReadonlyMap<string, string> =>
+export const pairs = (rows: readonly Row[]): ReadonlyMap<string, string> =>
   new Map(rows.map((row) => [String(row['Variable_name']).toLowerCase(), String(row['Value'])]));

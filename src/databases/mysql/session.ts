@@ -1,9 +1,11 @@
 // One connection to the server, known by the id that the server gave it. No wait on it is without a limit.
+import { isIP } from 'node:net';
 import { type Connection, createConnection, type QueryError } from 'mysql2';
 import { failure, type StillpointError } from '../../base/errors.ts';
+import { certificates, type Row, unproven } from '../sessions.ts';
 import { addressText, type MysqlSettings } from './settings.ts';
 
-export type Row = Readonly<Record<string, unknown>>;
+export type { Row } from '../sessions.ts';
 /** Sends one statement and gives its rows, none where it has none. */
 export type Ask = (sql: string) => Promise<readonly Row[]>;
 
@@ -20,11 +22,16 @@ export interface Session {
 
 export class OutOfTime extends Error {}
 
-/** Throws DATABASE_DOWN, DATABASE_LOGIN or DATABASE_BUSY (too many connections). `limit` in milliseconds. */
-export async function openSession(settings: MysqlSettings, limit: number): Promise<Session> {
-  const { address } = settings;
+/**
+ * Gives up with `signal`. Throws DATABASE_DOWN, DATABASE_LOGIN, DATABASE_BUSY (too many connections), DATABASE_FAILED where the server does not
+ * prove itself, FILE_UNREADABLE. `limit` in milliseconds.
+ */
+export async function openSession(settings: MysqlSettings, limit: number, signal?: AbortSignal): Promise<Session> {
+  const { address, ca } = settings;
+  const ssl = ca === '' ? {} : { ssl: { ca: certificates(ca), rejectUnauthorized: true, verifyIdentity: isName(address) } };
   const connection = createConnection({
     ...('socket' in address ? { socketPath: address.socket } : { host: address.host, port: address.port }),
+    ...ssl,
     user: settings.user,
     password: settings.password,
     connectTimeout: limit,
@@ -38,11 +45,15 @@ export async function openSession(settings: MysqlSettings, limit: number): Promi
   connection.on('end', () => {
     why ??= 'the server closed the connection';
   });
+  const giveUp = () => connection.destroy();
+  signal?.addEventListener('abort', giveUp, { once: true });
   try {
     await inTime(connected(connection), limit);
   } catch (error) {
     connection.destroy();
     throw connectFailure(settings, error);
+  } finally {
+    signal?.removeEventListener('abort', giveUp);
   }
   return {
     id: connection.threadId!,
@@ -62,6 +73,9 @@ const asked = (connection: Connection, sql: string) =>
   new Promise<readonly Row[]>((resolve, reject) =>
     connection.query(sql, (error, rows) => (error ? reject(error) : resolve(Array.isArray(rows) ? (rows as Row[]) : []))),
   );
+
+/** The driver can compare a certificate with a name, not with an address. */
+const isName = (address: MysqlSettings['address']): boolean => 'host' in address && isIP(address.host) === 0;
 
 /** What does not come in time is left alone: its late failure is nobody's business. */
 async function inTime<T>(work: Promise<T>, limit: number): Promise<T> {
@@ -87,6 +101,8 @@ function connectFailure(settings: MysqlSettings, error: unknown): StillpointErro
   if (loginErrors.has(errno) || code.startsWith('AUTH_')) {
     return failure('DATABASE_LOGIN', { database: 'MySQL', user: settings.user, detail: message }, cause);
   }
+  const stranger = unproven('MySQL', settings.ca, error);
+  if (stranger) return stranger;
   if (tooMany.has(errno)) return failure('DATABASE_BUSY', { database: 'MySQL', detail: message }, cause);
   return failure('DATABASE_DOWN', { database: 'MySQL', address: addressText(settings.address), detail: message }, cause);
 }

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import { fail } from '../../base/errors.ts';
 import type { DatabaseSetting, DatabaseSettings } from '../../ports/database.ts';
+import { settingsReader } from '../settings.ts';
 
 export const mysqlSettings = {
   user: {},
@@ -10,6 +11,11 @@ export const mysqlSettings = {
   socket: {},
   host: {},
   port: { fallback: '3306' },
+  /**
+   * A file of certificates (PEM): the line to `host` is encrypted, and the server must prove itself by one of them; by its name too, where
+   * `host` is a name. Needed for another host. Certificates that MySQL makes for itself name no host: give an address then.
+   */
+  ca: {},
   'longest-query': { fallback: '10' },
   'longest-wait': { fallback: '3' },
 } as const satisfies Record<string, DatabaseSetting>;
@@ -29,6 +35,8 @@ export interface MysqlSettings {
   readonly address: Address;
   readonly user: string;
   readonly password: string;
+  /** Empty where the line does not leave this host. */
+  readonly ca: string;
   /** A statement that has run longer refuses the freeze (s). */
   readonly longestQuery: number;
   /** So long all the locks of a freeze together may be waited for (s). */
@@ -37,12 +45,14 @@ export interface MysqlSettings {
 
 /** Throws USAGE. */
 export function readSettings(settings: DatabaseSettings): MysqlSettings {
-  const user = settings['user'] ?? '';
-  if (user === '') fail('USAGE', { detail: 'mysql: no user is set' });
+  const { value, ca, wrong } = settingsReader('MySQL', mysqlSettings, settings);
+  const address = addressOf(settings);
+  if ('socket' in address && value('ca') !== '') wrong('the setting ca of MySQL needs a host');
   return {
-    address: addressOf(settings),
-    user,
-    password: settings['password'] ?? '',
+    address,
+    user: value('user'),
+    password: value('password'),
+    ca: 'socket' in address ? '' : ca(value('ca'), address.host),
     longestQuery: whole(settings, 'longest-query', 86_400),
     longestWait: whole(settings, 'longest-wait', 60),
   };

@@ -1,5 +1,6 @@
 // What PostgreSQL's answers mean. SQLSTATE codes: appendix A of the PostgreSQL documentation.
 import { errnoOf, failure, StillpointError } from '../../base/errors.ts';
+import { detailOf, unproven } from '../sessions.ts';
 import type { Access } from './settings.ts';
 
 export const database = 'PostgreSQL';
@@ -18,6 +19,8 @@ export function postgresFailure(error: unknown, access: Access, what: string): S
   if (error instanceof StillpointError) return error;
   const { code } = (error ?? {}) as { code?: unknown };
   const state = typeof code === 'string' ? code : '';
+  const stranger = unproven(database, access.ca, error);
+  if (stranger) return stranger;
   const { user, address } = access;
   const detail = detailOf(error);
   const cause = { cause: error };
@@ -28,9 +31,4 @@ export function postgresFailure(error: unknown, access: Access, what: string): S
   if (busy.has(state)) return failure('DATABASE_BUSY', { database, detail }, cause);
   if (down.has(state) || errnoOf(error) || connection.test(detail)) return failure('DATABASE_DOWN', { database, address, detail }, cause);
   return failure('DATABASE_FAILED', { database, what, detail }, cause);
-}
-
-/** One line, without what the driver puts around it. */
-export function detailOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).replace(/\s+/g, ' ').trim() || 'it gave no reason';
 }

@@ -2,7 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DatabaseFreezer } from '../../ports/database.ts';
-import { listens } from '../presence.ts';
+import { listens, runs } from '../presence.ts';
 import { postgresQuiescer } from './quiesce.ts';
 import { accessOf, settings } from './settings.ts';
 
@@ -18,6 +18,8 @@ export const postgresFreezer: DatabaseFreezer = {
     const names = await readdir(folder).catch(() => []);
     const sockets = names.filter((name) => (given['port'] ? name === `.s.PGSQL.${port}` : /^\.s\.PGSQL\.\d+$/.test(name)));
     for (const name of sockets) if (await listens({ path: join(folder, name) })) return true;
+    // One whose socket lies elsewhere.
+    if (!given['socket'] && !given['port'] && (await runs(['postgres', 'postmaster']))) return true;
     return listens({ host: '127.0.0.1', port: Number(port) });
   },
 

@@ -6,7 +6,9 @@ import { fail, failure, isCode } from '../../base/errors.ts';
 import { systemClock } from '../../base/system-clock.ts';
 import type { FreezeFacts, Quiescer } from '../../ports/quiescer.ts';
 import { type FreezeWindow, freezeWindow, within } from '../bounds.ts';
-import { detailOf, postgresFailure } from './failures.ts';
+import { detailOf, openBoth, proofRows } from '../sessions.ts';
+import { orUndone, sharedThaw } from '../thaw.ts';
+import { postgresFailure } from './failures.ts';
 import { lookAtServer, type Server } from './look.ts';
 import { type Connect, connectPostgres, type Session } from './session.ts';
 import type { Access } from './settings.ts';
@@ -18,7 +20,7 @@ export interface Means {
 }
 
 /** Times in ms. A thaw takes at most stop + gone + reconnect + gone. */
-const patience = { connect: 5000, ask: 1500, stop: 2000, gone: 800, reconnect: 800 };
+const patience = { ask: 1500, stop: 2000, gone: 800, reconnect: 800 };
 
 interface Backup {
   /** The session that the backup hangs on; nothing else is asked in it, for that would start its idle limit anew. */
@@ -36,23 +38,14 @@ export function postgresQuiescer(access: Access, tell: (line: string) => void, m
   const name = 'postgres';
   const { clock = systemClock, connect = connectPostgres } = means;
   let backup: Backup | undefined;
-  let thawing: Promise<FreezeFacts> | undefined;
 
-  const thawOnce = async (): Promise<FreezeFacts> => {
+  const thaw = sharedThaw(async (): Promise<FreezeFacts> => {
     if (!backup) return {};
     const facts = backup.started && !backup.hold.lost() ? await stop(backup, tell) : {};
     await end(name, access, backup, connect);
     backup = undefined;
     return facts;
-  };
-
-  // A thaw that is asked for while a freeze undoes itself is the same one.
-  const thaw = (): Promise<FreezeFacts> => {
-    thawing ??= thawOnce().finally(() => {
-      thawing = undefined;
-    });
-    return thawing;
-  };
+  });
 
   return {
     name,
@@ -63,23 +56,16 @@ export function postgresQuiescer(access: Access, tell: (line: string) => void, m
       const window = freezeWindow(name, limit, clock);
       const mine = await open(access, connect, window, limit.deadline);
       backup = mine;
-      try {
-        return await start(name, access, mine, window, tell);
-      } catch (error) {
-        await thaw().catch((failed: unknown) => tell(detailOf(failed)));
-        throw postgresFailure(error, access, 'start a backup');
-      }
+      const explain = (error: unknown) => postgresFailure(error, access, 'start a backup');
+      return orUndone(() => start(access, mine, window, tell), thaw, tell, explain);
     },
 
     async held() {
-      const lose = (detail: string, cause?: unknown) => failure('FREEZE_LOST', { name, detail }, { cause });
+      const lose = (detail: string) => failure('FREEZE_LOST', { name, detail });
       if (!backup?.started) throw lose('no backup was started');
       const { hold, watch, key, deadline, server } = backup;
       if (hold.lost()) throw lose(`the session of the backup ended: ${hold.lost()}`);
-      const late = () => lose('the server does not answer');
-      const rows = await within(watch.query(alive, key), patience.ask, late).catch((error: unknown) => {
-        throw isCode(error, 'FREEZE_LOST') ? error : lose(`the server cannot be asked: ${watch.lost() ?? detailOf(error)}`, error);
-      });
+      const rows = await proofRows(name, watch, watch.query(alive, key), patience.ask);
       if (rows.length === 0) throw lose('the session of the backup is gone from the server');
       if (rows[0]!['standby'] !== server!.standby) throw lose('the standby was promoted');
       if (clock.boottime() > deadline) throw lose('its limit has passed');
@@ -90,41 +76,18 @@ export function postgresQuiescer(access: Access, tell: (line: string) => void, m
 const alive = `SELECT pg_is_in_recovery() AS standby FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2`;
 const terminate = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2`;
 
+/** The hold by its process and its begin: process ids come again. */
+const self = 'SELECT pid, backend_start::text AS begun FROM pg_stat_activity WHERE pid = pg_backend_pid()';
+
 async function open(access: Access, connect: Connect, window: FreezeWindow, deadline: number): Promise<Backup> {
-  const session = async () => {
-    const opening = connect(access, Math.min(patience.connect, window.left()), window.signal);
-    return window
-      .run(() => opening)
-      .catch((error: unknown) => {
-        opening.then(
-          (late) => late.close(),
-          () => undefined,
-        );
-        throw postgresFailure(error, access, 'open a session');
-      });
-  };
-  const hold = await session();
-  try {
-    const [row] = await window.run(() =>
-      hold.query('SELECT pid, backend_start::text AS begun FROM pg_stat_activity WHERE pid = pg_backend_pid()'),
-    );
-    const watch = await session();
-    return { hold, watch, key: [Number(row!['pid']), String(row!['begun'])], deadline, started: false };
-  } catch (error) {
-    hold.close();
-    throw postgresFailure(error, access, 'open a session');
-  }
+  const explain = (error: unknown) => postgresFailure(error, access, 'open a session');
+  const { hold, watch, row } = await openBoth(window, (ms, signal) => connect(access, ms, signal), self, explain);
+  return { hold, watch, key: [Number(row['pid']), String(row['begun'])], deadline, started: false };
 }
 
-async function start(
-  name: string,
-  access: Access,
-  backup: Backup,
-  window: FreezeWindow,
-  tell: (line: string) => void,
-): Promise<FreezeFacts> {
+async function start(access: Access, backup: Backup, window: FreezeWindow, tell: (line: string) => void): Promise<FreezeFacts> {
   const { hold, watch } = backup;
-  const server = await window.run(() => lookAtServer(name, watch, access, tell));
+  const server = await window.run(() => lookAtServer(watch, access, tell));
   backup.server = server;
   const { commands } = server;
   if (commands.begin) await window.run(() => hold.query(commands.begin!));

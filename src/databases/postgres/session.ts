@@ -1,24 +1,16 @@
 // One session with a PostgreSQL server, over npm's pg.
-import { readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { Client, type ClientConfig } from 'pg';
-import { fail } from '../../base/errors.ts';
-import { detailOf, postgresFailure } from './failures.ts';
+import type * as sessions from '../sessions.ts';
+import { certificates, detailOf, type Row } from '../sessions.ts';
+import { postgresFailure } from './failures.ts';
 import type { Access } from './settings.ts';
 
-export type Row = Readonly<Record<string, unknown>>;
-
-export interface Session {
-  /** The rows of one statement. Rejects with the driver's error. */
+export interface Session extends sessions.Session {
   query(sql: string, values?: readonly unknown[]): Promise<readonly Row[]>;
-  /** Why the session ended, in the server's words; undefined while it lives. */
-  lost(): string | undefined;
-  /** Ends it. The server rolls back what hangs on it, a backup too. */
-  close(): void;
 }
 
-/** Opens a session within `ms`; gives up with `signal`. Throws DATABASE_… errors. */
-export type Connect = (access: Access, ms: number, signal?: AbortSignal) => Promise<Session>;
+export type Connect = sessions.Connect<Access, Session>;
 
 export const connectPostgres: Connect = async (access, ms, signal) => {
   const socket = new Socket();
@@ -62,7 +54,7 @@ function configOf(access: Access, ms: number, socket: Socket): ClientConfig {
     host,
     port,
     database,
-    ssl: ca === '' ? false : { ca: certificates(ca), servername: host, rejectUnauthorized: true },
+    ssl: ca === '' ? false : { ca: certificates(ca), rejectUnauthorized: true },
     stream: () => socket,
     connectionTimeoutMillis: Math.max(1, Math.round(ms)),
     // What is asked is answered at once, or somebody holds a lock on the catalogue; a backup sets a limit of its own.
@@ -71,12 +63,4 @@ function configOf(access: Access, ms: number, socket: Socket): ClientConfig {
     application_name: 'stillpoint',
     options: '',
   };
-}
-
-function certificates(path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    return fail('FILE_UNREADABLE', { path, detail: (error as Error).message }, { cause: error });
-  }
 }

@@ -1,7 +1,7 @@
 // What stands on top of postgres_freeze.sh.
 import { isAbsolute } from 'node:path';
-import { fail } from '../../base/errors.ts';
 import type { DatabaseSetting, DatabaseSettings } from '../../ports/database.ts';
+import { type ServerAccess, settingsReader } from '../settings.ts';
 
 export const settings = {
   user: {},
@@ -13,53 +13,33 @@ export const settings = {
   port: { fallback: '5432' },
   /** Any database that the user may connect to: the freeze is of the whole cluster. */
   database: { fallback: 'postgres' },
-  /** A file of certificates (PEM): the line to `host` is encrypted, and the server must prove itself by one of them. */
+  /** A file of certificates (PEM): the line to `host` is encrypted, and the server must prove itself by one of them. Needed for another host. */
   ca: {},
 } as const satisfies Record<string, DatabaseSetting>;
 
-/** Where and as whom to log in. */
-export interface Access {
-  readonly user: string;
-  readonly password: string;
-  /** A directory (of the socket) or a host name. */
-  readonly host: string;
-  readonly port: number;
+/** `host`: a name, or the directory of the socket. */
+export interface Access extends ServerAccess {
   readonly database: string;
-  readonly ca: string;
-  /** The server's files are those of this host. */
-  readonly local: boolean;
-  /** For messages. */
-  readonly address: string;
+  /** The host name; empty for a socket. */
+  readonly remote: string;
 }
 
 /** Throws USAGE for settings that cannot be. */
 export function accessOf(given: DatabaseSettings): Access {
-  for (const name of Object.keys(given)) if (!Object.hasOwn(settings, name)) wrong(`PostgreSQL has no setting ${name}`);
-  const value = (name: keyof typeof settings): string => {
-    const { fallback }: DatabaseSetting = settings[name];
-    return given[name] || (fallback ?? '');
-  };
-  if (value('user') === '') wrong('the user of PostgreSQL is not set');
-  if (!isAbsolute(value('socket'))) wrong(`the socket of PostgreSQL is an absolute path of a directory, not ${value('socket')}`);
-  if (value('host').startsWith('/')) wrong('the host of PostgreSQL is a name or an address; a directory goes into the setting socket');
-  if (value('ca') !== '' && (value('host') === '' || !isAbsolute(value('ca')))) {
-    wrong('the setting ca of PostgreSQL is an absolute path and needs a host');
-  }
-  const port = Number(value('port'));
-  if (!/^\d{1,5}$/.test(value('port')) || port < 1 || port > 65_535) wrong(`the port of PostgreSQL is 1 to 65535, not ${value('port')}`);
-  const host = value('host') || value('socket');
+  const { value, port, ca, wrong } = settingsReader('PostgreSQL', settings, given);
+  const [remote, folder] = [value('host'), value('socket')];
+  if (!isAbsolute(folder)) wrong(`the socket of PostgreSQL is an absolute path of a directory, not ${folder}`);
+  if (remote.startsWith('/')) wrong('the host of PostgreSQL is a name or an address; a directory goes into the setting socket');
+  if (value('ca') !== '' && remote === '') wrong('the setting ca of PostgreSQL needs a host');
+  const number = port(value('port'));
   return {
     user: value('user'),
     password: value('password'),
-    host,
-    port,
+    host: remote || folder,
+    port: number,
     database: value('database'),
-    ca: value('ca'),
-    local: value('host') === '' || /^(localhost|127(\.\d+){3}|::1)$/.test(host),
-    address: value('host') === '' ? `${host}/.s.PGSQL.${port}` : `${host}:${port}`,
+    ca: remote === '' ? '' : ca(value('ca'), remote),
+    remote,
+    address: remote === '' ? `${folder}/.s.PGSQL.${number}` : `${remote}:${number}`,
   };
-}
-
-function wrong(detail: string): never {
-  fail('USAGE', { detail });
 }

@@ -75,20 +75,22 @@ describe('SQL Server', () => {
     expect(text).toMatch(/WAITFOR DELAY @wait; END; ALTER SERVER CONFIGURATION SET SUSPEND_FOR_SNAPSHOT_BACKUP = OFF;$/);
   });
 
-  it('A1 where a file is named the snapshot is recorded, which lets go; where that fails it lets go without', async () => {
-    const settings = { metadata: "/backup/o'clock.bkm" };
-    const text = "BACKUP SERVER TO DISK = N'/backup/o''clock.bkm' WITH METADATA_ONLY, FORMAT";
-    expect(record(settings.metadata)).toBe(text);
+  it('A1 where a directory is named the snapshot is recorded, which lets go; where that fails it lets go without', async () => {
+    const settings = { metadata: "/backup/o'clock" };
+    expect(record("/backup/o'clock/a.bkm")).toBe("BACKUP SERVER TO DISK = N'/backup/o''clock/a.bkm' WITH METADATA_ONLY, FORMAT");
     const quiescer = quiescerOf(settings);
     await quiescer.freeze(limit());
-    expect(await quiescer.thaw()).toEqual({ metadata: settings.metadata });
-    expect(server.said.slice(begin.length)).toEqual(['51: cancel', `51: ${text}`, '52: status', '51: close', '52: close']);
+    const { metadata } = await quiescer.thaw();
+    expect(metadata).toMatch(/^\/backup\/o'clock\/stillpoint-by-hand-\d{8}T\d{6}Z\.bkm$/);
+    expect(server.said.slice(begin.length)).toEqual(['51: cancel', `51: ${record(metadata!)}`, '52: status', '51: close', '52: close']);
+    expect(lines.at(-1)).toBe(`SQL Server recorded the snapshot in ${metadata}`);
 
     server.answer = (statement) => (statement.startsWith('BACKUP') ? numbered(3201, 'cannot open backup device') : undefined);
     await quiescer.freeze(limit());
     server.said.length = 0;
     expect(await quiescer.thaw()).toEqual({});
-    expect(server.said).toEqual(['53: cancel', `53: ${text}`, '53: OFF', '54: status', '53: close', '54: close']);
+    const tried = expect.stringMatching(/^53: BACKUP SERVER TO DISK/);
+    expect(server.said).toEqual(['53: cancel', tried, '53: OFF', '54: status', '53: close', '54: close']);
     expect(lines.at(-1)).toContain('cannot open backup device');
   });
 
@@ -283,6 +285,7 @@ describe('SQL Server', () => {
     expect(said({ metadata: 'backup.bkm' })).toThrow(/metadata of SQL Server is an absolute path/);
     expect(said({ metadata: '/a\nb' })).toThrow(/metadata of SQL Server/);
     expect(said({ ca: 'x' })).toThrow(/absolute path/);
+    expect(said({ host: '203.0.113.9' })).toThrow(/host 203\.0\.113\.9 of SQL Server is not this one: set ca/);
     expect(said({ colour: 'red' })).toThrow(/no setting colour/);
     const quiescer = quiescerOf();
     await quiescer.freeze(limit());

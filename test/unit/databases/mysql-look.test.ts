@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { StillpointError } from '../../../src/base/errors.ts';
 import { quietMoment, refuseBusy, suspect } from '../../../src/databases/mysql/look.ts';
-import type { Ask, Row } from '../../../src/databases/mysql/session.ts';
+import type { Ask } from '../../../src/databases/mysql/session.ts';
+import type { Row } from '../../../src/databases/sessions.ts';
 
 const row = (Id: number, more: Row = {}): Row => ({
   Id,

@@ -3,7 +3,8 @@ import { chooseMethod, hasInstanceLock, lookRights } from '../../../src/database
 import { positionFacts, syncWarning } from '../../../src/databases/mysql/position.ts';
 import { settleRedoLog } from '../../../src/databases/mysql/redo-log.ts';
 import { globalRights, isAtLeast, needRights, readServer, type Server } from '../../../src/databases/mysql/server.ts';
-import type { Ask, Row } from '../../../src/databases/mysql/session.ts';
+import type { Ask } from '../../../src/databases/mysql/session.ts';
+import type { Row } from '../../../src/databases/sessions.ts';
 
 const variables = (values: Readonly<Record<string, string>>): readonly Row[] =>
   Object.entries(values).map(([name, Value]) => ({ Variable_name: name, Value }));

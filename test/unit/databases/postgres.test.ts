@@ -2,8 +2,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { failure, type StillpointError } from '../../../src/base/errors.ts';
 import { postgresQuiescer } from '../../../src/databases/postgres/quiesce.ts';
-import type { Connect, Row } from '../../../src/databases/postgres/session.ts';
+import type { Connect } from '../../../src/databases/postgres/session.ts';
 import { accessOf } from '../../../src/databases/postgres/settings.ts';
+import type { Row } from '../../../src/databases/sessions.ts';
 import type { FreezeLimit, Quiescer } from '../../../src/ports/quiescer.ts';
 
 type Answer = readonly Row[] | Error | 'never' | undefined;
@@ -65,7 +66,10 @@ function own(statement: string, values: readonly unknown[], id: number): readonl
 
 const quiescerOf = (): Quiescer => {
   const clock = { now: () => Date.now(), boottime: () => past + performance.now() };
-  return postgresQuiescer(accessOf({ user: 'backup', host: 'elsewhere' }), (line) => lines.push(line), { clock, connect });
+  return postgresQuiescer(accessOf({ user: 'backup', host: 'elsewhere', ca: '/etc/ca.pem' }), (line) => lines.push(line), {
+    clock,
+    connect,
+  });
 };
 
 const limit = (): FreezeLimit => ({ deadline: past + performance.now() + 60_000, signal: new AbortController().signal });
