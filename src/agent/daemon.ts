@@ -1,10 +1,10 @@
 // The agent from start to stop. The order is the story: nothing is listened to before everything that answers is there.
-import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { failure } from '../base/errors.ts';
 import { createLog, type Logger } from '../base/log.ts';
+import { bootId } from '../base/process-id.ts';
 import { systemClock } from '../base/system-clock.ts';
 import { ensureCertificates, needsCertificates } from '../config/certificates.ts';
 import { type RunFile, readRunFile } from '../config/connection.ts';
@@ -12,6 +12,7 @@ import { type Layout, makeLayout } from '../config/layout.ts';
 import { writePrivateFile } from '../config/private-file.ts';
 import { openSealer } from '../config/secrets.ts';
 import { readSettings } from '../config/settings.ts';
+import type { Start } from '../host/starter.ts';
 import { layOutScripts } from '../quiescers/scripts/script-folder.ts';
 import type { AnswerStore } from '../rpc/idempotency.ts';
 import { type Server, startServer } from '../rpc/server.ts';
@@ -22,15 +23,15 @@ import type { AgentContext } from './context.ts';
 import { createDeadLocks } from './dead-locks.ts';
 import { rescueOnce } from './freezer.ts';
 import { handlersOf } from './handlers.ts';
+import { freezerOf, livesOf } from './host-places.ts';
+import { sweepAfterDeath } from './sweep.ts';
 import { createTaskDesk, type TaskDesk } from './task-desk.ts';
-import { taskHost } from './task-host.ts';
 import { createTaskRunner } from './task-runner.ts';
 
 export interface DaemonOptions {
   readonly layout: Layout;
   readonly version: string;
-  /** The script of a task process. */
-  readonly taskScript: string;
+  readonly start: Start;
   /** Makes certificates in a process of its own: what that takes (30 MB) would never be given back. */
   readonly makeCertificates: () => void;
 }
@@ -45,7 +46,7 @@ const host = '127.0.0.1';
 const hour = 3600 * 1000;
 
 /** Throws AGENT_RUNNING, CONFIG_INVALID, STATE_NEWER, STATE_DAMAGED, AGENT_PORT. */
-export async function startDaemon({ layout, version, taskScript, makeCertificates }: DaemonOptions): Promise<Daemon> {
+export async function startDaemon({ layout, version, start, makeCertificates }: DaemonOptions): Promise<Daemon> {
   makeLayout(layout);
   const settings = readSettings(layout.settings);
   const release = takeHome(layout);
@@ -60,9 +61,14 @@ export async function startDaemon({ layout, version, taskScript, makeCertificate
 
     comeToRest(context);
     const deadLocks = createDeadLocks(context, () => desk);
-    const desk: TaskDesk = createTaskDesk(context, createTaskRunner(context, taskScript), deadLocks.sweep);
+    const sweepImages = () => void sweepAfterDeath(livesOf(layout), start, log);
+    const desk: TaskDesk = createTaskDesk(context, createTaskRunner(context, start), ({ kind }) => {
+      deadLocks.sweep();
+      if (kind === 'died') sweepImages();
+    });
     desk.recover();
     deadLocks.sweep();
+    sweepImages();
     tidy(context);
     const tidying = setInterval(() => tidy(context), hour).unref();
 
@@ -107,10 +113,11 @@ export async function startDaemon({ layout, version, taskScript, makeCertificate
 /** Freeze scripts for a checkout's home; and before anything else is done, what a dead freeze left is thawed. */
 function comeToRest({ layout, log }: AgentContext): void {
   const shipped = fileURLToPath(new URL('../../scripts', import.meta.url));
-  if (existsSync(join(shipped, 'ebk_user'))) layOutScripts(layout.home, shipped);
+  // With a rdprovider they are root's, and laid out by it.
+  if (!process.env['AGENT_PROVIDER'] && existsSync(join(shipped, 'ebk_user'))) layOutScripts(layout.home, shipped);
   if (!existsSync(join(layout.run, 'freeze'))) return;
   const onText = (text: string) => log.warn({ text }, 'rdfreeze rescue');
-  void rescueOnce({ ...taskHost(layout).freezer, onText }).then((thawed) => {
+  void rescueOnce({ ...freezerOf(layout), onText }).then((thawed) => {
     if (!thawed) log.error('something may still be frozen; see log/thirdparty.log');
   });
 }
@@ -134,14 +141,6 @@ function isAlive(pid: number): boolean {
 /** Others may read where the agent listens; only who holds the client's key gets in. */
 function writeRunFile(layout: Layout, run: RunFile): void {
   writePrivateFile(layout.runFile, `${JSON.stringify(run)}\n`, 0o644);
-}
-
-function bootId(): string {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-  } catch {
-    return randomUUID();
-  }
 }
 
 function answersIn({ state, sealer, clock }: AgentContext): AnswerStore {

@@ -64,7 +64,7 @@ interface Work {
 /** Milliseconds between attempts to write down how a task ended. */
 const settleEvery = 2000;
 
-export function createTaskDesk(context: AgentContext, runner: TaskRunner, onIdleLocks: () => void): TaskDesk {
+export function createTaskDesk(context: AgentContext, runner: TaskRunner, onEnded: (end: TaskEnd) => void): TaskDesk {
   const { state, clock, log, settings } = context;
   const works = new Map<string, Work>();
   let stopping = false;
@@ -122,7 +122,7 @@ export function createTaskDesk(context: AgentContext, runner: TaskRunner, onIdle
     work?.live.end();
     if (row) work?.finish({ task: row, ...(end.kind === 'done' && { result: end.result }) });
     if (row) log.info({ task: id, type: row.type, state: row.state, code: row.problem?.code }, 'task ended');
-    onIdleLocks();
+    onEnded(end);
   }
 
   function write(row: TaskRow, end: TaskEnd, work: Work | undefined): void {

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf } from '../base/errors.ts';
-import { startOf } from '../quiescers/scripts/process-id.ts';
+import { bootId, startOf } from '../base/process-id.ts';
 
 /** Ends it again; also the end of the process does. Idempotent. Throws system errors. */
 export function beginLife(folder: string, task: string): () => void {
@@ -42,8 +42,7 @@ function tasksIn(folder: string): string[] {
 }
 
 /** With its start and the boot's id a pid is unique. */
-const lifeOf = (pid: number): string =>
-  `${pid} ${startOf(pid) || 'dead'} ${readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()}\n`;
+const lifeOf = (pid: number): string => `${pid} ${startOf(pid) || 'dead'} ${bootId()}\n`;
 
 /** Tells the images of this installation from those of others on the same volumes: 8 hexadecimal digits. */
 export function installationMark(home: string): string {

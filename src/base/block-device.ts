@@ -1,7 +1,8 @@
 // What the kernel says of disks: sizes, what is mounted where, which disk the host runs from.
 // Source: Linux Documentation/filesystems/proc.rst (mountinfo), Documentation/ABI/testing/sysfs-block.
-import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { deviceText, family, loopsOver } from './device-family.ts';
 
 export interface DiskFacts {
   readonly kind: 'device' | 'file';
@@ -21,9 +22,6 @@ export function diskFacts(path: string): DiskFacts | { readonly kind: 'other' } 
   // sysfs counts sectors of 512 bytes, whatever the device's own.
   return { kind: 'device', size: Number(readFileSync(`/sys/dev/block/${number}/size`, 'latin1')) * 512, number };
 }
-
-/** Linux packs a device number as 12 bits of major above 8 of minor, with the rest of the minor on top (include/linux/kdev_t.h). */
-const deviceText = (rdev: number): string => `${(rdev >> 8) & 0xfff}:${(rdev & 0xff) | ((rdev >> 12) & 0xfff00)}`;
 
 interface Mount {
   readonly device: string;
@@ -57,39 +55,6 @@ function btrfsDevices(source: string): string[] {
     if (devices.includes(own)) return devices;
   }
   return [own];
-}
-
-/** The device, its partitions and everything built upon them (LVM, RAID, encryption), as `major:minor`. */
-function family(number: string): Set<string> {
-  const found = new Set<string>();
-  const visit = (device: string) => {
-    if (found.has(device)) return;
-    found.add(device);
-    const folder = `/sys/dev/block/${device}`;
-    if (!existsSync(folder)) return;
-    const real = realpathSync(folder);
-    for (const name of readdirSync(real)) {
-      const partition = join(real, name, 'partition');
-      if (existsSync(partition)) visit(readFileSync(join(real, name, 'dev'), 'latin1').trim());
-    }
-    const holders = join(real, 'holders');
-    if (existsSync(holders)) for (const holder of readdirSync(holders)) visit(readFileSync(join(holders, holder, 'dev'), 'latin1').trim());
-  };
-  visit(number);
-  return found;
-}
-
-/** Loop devices whose backing file is this one. */
-function loopsOver(path: string): string[] {
-  const wanted = statSync(path);
-  return readdirSync('/sys/block')
-    .filter((name) => existsSync(`/sys/block/${name}/loop/backing_file`))
-    .filter((name) => {
-      const backing = readFileSync(`/sys/block/${name}/loop/backing_file`, 'utf8').trim();
-      const stat = existsSync(backing) ? statSync(backing) : undefined;
-      return stat?.ino === wanted.ino && stat.dev === wanted.dev;
-    })
-    .map((name) => readFileSync(`/sys/block/${name}/dev`, 'latin1').trim());
 }
 
 /** Where the disk (or a partition of it, or what is built on it) is mounted; swap counts. Empty when it is free. */

@@ -1,4 +1,6 @@
-// A point-in-time image of volumes that lives for minutes: taken while applications hold still, read after they run on, removed.
+// A point-in-time image of volumes that lives for minutes: taken while applications hold still, opened and read after they run on, removed.
+import type { Places } from '../model/place.ts';
+import type { Warn } from './source.ts';
 
 /** Who holds the file system while the image is taken (docs/architecture.md, "The still point"). */
 export type WhoFreezes =
@@ -17,7 +19,11 @@ export interface SnapshotProvider {
    * in the volume group).
    */
   plan(paths: readonly string[]): Promise<SnapshotPlan | undefined>;
-  /** Removes images that dead tasks left behind: all of ours whose names `alive` has not, asked just before. Returns the names of what was removed. */
+  /**
+   * Removes images that dead tasks left behind: all of ours whose names `alive` has not. It is asked after an image was seen, so that a task has
+   * only to be alive before it makes its first one: any number of these may run while others take and remove theirs. Starts no program and
+   * walks nowhere where there is nothing to do. Returns the names of what was removed.
+   */
   sweep(alive: Pick<ReadonlySet<string>, 'has'>): Promise<readonly string[]>;
 }
 
@@ -31,14 +37,26 @@ export interface SnapshotPlan {
    * or file systems held frozen from outside, make it one point in time.
    */
   readonly apart?: string;
-  /** Takes it. `name` comes from the task (snapshots/names.ts), so that leftovers are found. Throws SNAPSHOT_FAILED; nothing is left then. */
+  /**
+   * Takes it, and does no more: users wait meanwhile. `name` comes from the task (snapshots/names.ts), so that leftovers are found. Throws
+   * SNAPSHOT_FAILED, SNAPSHOT_NO_SPACE; nothing is left then.
+   */
   take(name: string): Promise<Snapshot>;
 }
 
 export interface Snapshot {
-  /** Where a live absolute path (one of those planned for, or anything below) is read in the image. */
-  placeOf(path: string): string;
-  /** Throws SNAPSHOT_LOST once the image is not what it was (overflow, removed): nothing read from it may become a backup. */
+  /**
+   * Makes it readable (mounts it): once, after the thaw, before anything is read. `warn` is told, then and later, what endangers the image. Gives
+   * why it is not one moment where that is seen only now; undefined where it is as the plan said. Throws SNAPSHOT_FAILED; it is there to be
+   * removed then.
+   */
+  open(warn: Warn): Promise<string | undefined>;
+  /** Where live absolute paths (those planned for, and all below) are read in the image, once it is open: placing() tells of each. */
+  readonly places: Places;
+  /**
+   * Throws SNAPSHOT_LOST once the image is not what it was (overflow, removed), which it then stays: nothing read from it may become a backup.
+   * Called again and again while it is read: what can be done against a loss (more room) is done here.
+   */
   intact(): Promise<void>;
   /** Idempotent. Throws SNAPSHOT_REMOVE_FAILED; sweep() comes back to it. */
   remove(): Promise<void>;

@@ -1,26 +1,14 @@
 // Read-only snapshots of btrfs subvolumes. btrfs makes its own barrier: over a file system frozen from outside it would hang until the thaw.
 import { lstatSync } from 'node:fs';
 import { failure } from '../base/errors.ts';
-import { imageDirectory } from '../model/snapshot.ts';
-import type { Snapshot, SnapshotPlan, SnapshotProvider } from '../ports/snapshot.ts';
-import { findHidden, type Hidden, leftoversIn, makeHidden } from './hidden.ts';
+import type { Imaged } from '../model/place.ts';
+import type { SnapshotProvider } from '../ports/snapshot.ts';
+import { type Asked, btrfsPlan, removeImage, type Volume } from './btrfs-image.ts';
+import { findHidden, leftoversIn } from './hidden.ts';
 import { locate, type Mount, mountOf, readMounts } from './mounts.ts';
-import { assertName, pieceName } from './names.ts';
-import { type Imaged, type Planned, placing, restBelow } from './place.ts';
 import { type Run, runProgram } from './run.ts';
-import { carrierOf, isSubvolume, nestedIn } from './subvolumes.ts';
-import { eachOf, notRemoved, notTaken } from './trouble.ts';
-
-interface Volume {
-  readonly subvolume: string;
-  /** Of the mount whose hidden directory holds the image. */
-  readonly top: string;
-}
-
-interface Image extends Volume {
-  readonly path: string;
-  readonly device: bigint;
-}
+import { carrierOf, isSubvolume, nestedBelow } from './subvolumes.ts';
+import { eachOf } from './trouble.ts';
 
 export function btrfsProvider({ run = runProgram }: { readonly run?: Run } = {}): SnapshotProvider {
   return {
@@ -29,9 +17,9 @@ export function btrfsProvider({ run = runProgram }: { readonly run?: Run } = {})
 
     async plan(paths) {
       const mounts = readMounts();
-      const planned: Planned[] = [];
-      const volumes = new Map<string, Volume>();
-      const still = new Map<string, Imaged>();
+      const asked: Asked[] = [];
+      const volumes = new Map<bigint, Volume>();
+      const still: Imaged[] = [];
       for (const path of paths) {
         const located = locate(path);
         const mount = mountOf(located.canonical, mounts);
@@ -39,22 +27,23 @@ export function btrfsProvider({ run = runProgram }: { readonly run?: Run } = {})
         const carrier = carrierOf(located, mount, mounts);
         if (!carrier)
           throw failure('SNAPSHOT_NO_PROVIDER', { path, detail: 'its btrfs subvolume is not mounted, only a directory of it is' });
-        const { canonical, subvolume, top } = carrier;
-        planned.push({ path: located.path, canonical });
-        volumes.set(subvolume, { subvolume, top });
+        const { canonical, subvolume } = carrier;
+        const top = writableTop(path, carrier.mount, mounts);
+        asked.push({ path: located.path, canonical, subvolume, isDirectory: located.stat.isDirectory() });
+        addVolume(volumes, subvolume, top);
         if (!located.stat.isDirectory()) continue;
         for (const nested of await nestedBelow(canonical, subvolume, mounts, run)) {
           // A read-only one does not change: it is read where it is.
-          if (nested.readOnly) still.set(nested.subvolume, { top: nested.subvolume, image: nested.subvolume });
-          else volumes.set(nested.subvolume, { subvolume: nested.subvolume, top });
+          if (nested.readOnly) still.push({ top: nested.subvolume, image: nested.subvolume });
+          else addVolume(volumes, nested.subvolume, top);
         }
       }
-      return planOf(planned, [...volumes.values()], [...still.values()], run);
+      return btrfsPlan(asked, [...volumes.values()], still, run);
     },
 
     async sweep(alive) {
       const removed = new Set<string>();
-      const tops = new Set(readMounts().flatMap((mount) => (mount.fileSystem === 'btrfs' ? [mount.point] : [])));
+      const tops = new Set(readMounts().flatMap((mount) => (mount.fileSystem === 'btrfs' && mount.writable ? [mount.point] : [])));
       await eachOf(tops, async (top) => {
         const hidden = findHidden(top);
         if (!hidden) return;
@@ -74,81 +63,19 @@ export function btrfsProvider({ run = runProgram }: { readonly run?: Run } = {})
   };
 }
 
-/** Subvolumes below a path that are part of what is seen there: not hidden under a mount, not our own images. */
-async function nestedBelow(canonical: string, subvolume: string, mounts: readonly Mount[], run: Run) {
-  const found = await nestedIn(subvolume, run).catch((error: unknown) => {
-    throw notTaken(subvolume, error);
-  });
-  const mount = mountOf(subvolume, mounts);
-  return found.filter(
-    (nested) =>
-      restBelow(canonical, nested.subvolume) !== undefined &&
-      !nested.subvolume.includes(`/${imageDirectory}/`) &&
-      mountOf(nested.subvolume, mounts) === mount &&
-      isSubvolume(nested.subvolume),
-  );
+/** A subvolume has a device number of its own, the same through every mount that shows it: one image is enough for all of them. */
+function addVolume(volumes: Map<bigint, Volume>, subvolume: string, top: string): void {
+  const device = lstatSync(subvolume, { bigint: true, throwIfNoEntry: false })?.dev;
+  if (device === undefined) return; // a nested one that was deleted this moment
+  const known = volumes.get(device);
+  if (known) known.seen.add(subvolume);
+  else volumes.set(device, { subvolume, seen: new Set([subvolume]), top });
 }
 
-function planOf(planned: readonly Planned[], volumes: readonly Volume[], still: readonly Imaged[], run: Run): SnapshotPlan {
-  return {
-    provider: 'btrfs',
-    freezes: 'self',
-    volumes: volumes.map(({ subvolume }) => subvolume),
-    ...(volumes.length > 1 ? { apart: `btrfs takes its ${volumes.length} subvolumes one after the other` } : {}),
-
-    async take(name) {
-      assertName(name);
-      const hidden = new Map<string, Hidden>();
-      const images: Image[] = [];
-      const close = () => {
-        for (const one of hidden.values()) one.close();
-      };
-      const remove = () => eachOf(images, ({ path }) => removeImage(path, name, run)).then(close);
-      for (const [number, volume] of volumes.entries()) {
-        try {
-          if (!hidden.has(volume.top)) hidden.set(volume.top, makeHidden(volume.top));
-          const path = `${hidden.get(volume.top)!.path}/${pieceName(name, number)}`;
-          if (lstatSync(path, { throwIfNoEntry: false })) throw new Error(`${name} is there already`);
-          images.push({ ...volume, path, device: 0n });
-          await run('btrfs', ['subvolume', 'snapshot', '-r', volume.subvolume, path]);
-          images[number] = { ...volume, path, device: lstatSync(path, { bigint: true }).dev };
-        } catch (error) {
-          await remove().catch(close); // what is left, sweep() finds
-          throw notTaken(volume.subvolume, error);
-        }
-      }
-      return snapshotOf(name, planned, images, still, remove);
-    },
-  };
-}
-
-function snapshotOf(
-  name: string,
-  planned: readonly Planned[],
-  images: readonly Image[],
-  still: readonly Imaged[],
-  remove: () => Promise<void>,
-): Snapshot {
-  let removed = false;
-  return {
-    placeOf: placing(planned, [...images.map(({ subvolume, path }) => ({ top: subvolume, image: path })), ...still]),
-    // A read-only subvolume that is read in place and goes away is told by the walk, like any directory that vanishes.
-    async intact() {
-      for (const { path, subvolume, device } of images)
-        if (removed || !isSubvolume(path) || lstatSync(path, { bigint: true }).dev !== device)
-          throw failure('SNAPSHOT_LOST', { name, detail: `the image of ${subvolume} was removed` });
-    },
-    async remove() {
-      if (removed) return;
-      await remove();
-      removed = true;
-    },
-  };
-}
-
-async function removeImage(path: string, name: string, run: Run): Promise<void> {
-  if (!isSubvolume(path)) return;
-  await run('btrfs', ['subvolume', 'delete', path]).catch((error: unknown) => {
-    throw notRemoved(name, error);
-  });
+/** Images lie at the top of a mount that can be written to; what a mount shows read-only may well change through another one. */
+function writableTop(path: string, mount: Mount, mounts: readonly Mount[]): string {
+  const shown = (other: Mount) => mountOf(other.point, mounts) === other;
+  const found = [mount, ...mounts].find((other) => other.device === mount.device && other.writable && shown(other));
+  if (!found) throw failure('SNAPSHOT_NO_PROVIDER', { path, detail: 'its file system is mounted read-only' });
+  return found.point;
 }

@@ -1,8 +1,6 @@
 // One plan for all that a backup reads, whatever it lies on, or the reason why there is none.
-import { resolve } from 'node:path';
 import { asStillpointError, failure, type StillpointError } from '../base/errors.ts';
 import type { Snapshot, SnapshotPlan, SnapshotProvider } from '../ports/snapshot.ts';
-import { restBelow } from './place.ts';
 import { eachOf } from './trouble.ts';
 
 export type Choice = { readonly plan: SnapshotPlan } | { readonly problem: StillpointError };
@@ -89,26 +87,30 @@ function joinedPlan(parts: readonly Part[]): Choice {
 
 /** All or none. */
 async function takeAll(parts: readonly Part[], name: string): Promise<Snapshot> {
-  const taken: { readonly snapshot: Snapshot; readonly paths: readonly string[] }[] = [];
-  const remove = () => eachOf(taken, ({ snapshot }) => snapshot.remove());
-  for (const { plan, paths } of parts) {
+  const taken: Snapshot[] = [];
+  const remove = () => eachOf(taken, (snapshot) => snapshot.remove());
+  for (const { plan } of parts) {
     try {
-      taken.push({ snapshot: await plan.take(name), paths });
+      taken.push(await plan.take(name));
     } catch (error) {
       await remove().catch(() => undefined); // what is left, sweep() finds
       throw error;
     }
   }
-  const byPath = taken
-    .flatMap(({ snapshot, paths }) => paths.map((path) => ({ path: resolve('/', path), snapshot })))
-    .sort((a, b) => b.path.length - a.path.length);
   return {
-    placeOf(path) {
-      const found = byPath.find((one) => restBelow(one.path, path) !== undefined);
-      if (!found) throw new Error(`no image was planned of ${path}`);
-      return found.snapshot.placeOf(path);
+    async open(warn) {
+      const apart: string[] = [];
+      for (const snapshot of taken) {
+        const found = await snapshot.open(warn);
+        if (found !== undefined) apart.push(found);
+      }
+      return apart.length === 0 ? undefined : apart.join('; ');
     },
-    intact: () => eachOf(taken, ({ snapshot }) => snapshot.intact()),
+    places: {
+      planned: taken.flatMap(({ places }) => places.planned),
+      images: taken.flatMap(({ places }) => places.images),
+    },
+    intact: () => eachOf(taken, (snapshot) => snapshot.intact()),
     remove,
   };
 }

@@ -2,9 +2,9 @@
 // put a link in our directory's place at any moment: so it is opened once, looked at, and everything in it is reached through the descriptor.
 import { closeSync, constants, fstatSync, mkdirSync, openSync, readdirSync } from 'node:fs';
 import { errnoOf } from '../base/errors.ts';
+import { joined } from '../model/place.ts';
 import { imageDirectory } from '../model/snapshot.ts';
 import { ownerOf } from './names.ts';
-import { joined } from './place.ts';
 
 export interface Hidden {
   /** Leads to the directory as it was opened, for this process and those it starts. */

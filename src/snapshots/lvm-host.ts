@@ -1,5 +1,5 @@
 // What the LVM provider asks the host; tests give their own.
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { diskFacts } from '../base/block-device.ts';
 import { type Mount, readMounts } from './mounts.ts';
 import { type Run, runProgram } from './run.ts';
@@ -11,7 +11,7 @@ export interface LvmHost {
   blockNumber(path: string): string | undefined;
   /** Whether the device of this number is a logical volume of LVM. */
   isLogical(number: string): boolean;
-  /** Whether there can be any on this host that whoever runs us may ask for: LVM answers root only. */
+  /** Whether there is any on this host that whoever runs us may ask for: LVM answers root only. Starts no program. */
   hasLvm(): boolean;
 }
 
@@ -22,12 +22,14 @@ export const thisHost: LvmHost = {
     const facts = diskFacts(path);
     return facts?.kind === 'device' ? facts.number : undefined;
   },
-  isLogical(number) {
-    const uuid = `/sys/dev/block/${number}/dm/uuid`;
-    return existsSync(uuid) && readFileSync(uuid, 'latin1').startsWith('LVM-');
-  },
+  isLogical: (number) => isOfLvm(`/sys/dev/block/${number}`),
   hasLvm: () =>
     process.geteuid?.() === 0 &&
-    readFileSync('/proc/devices', 'latin1').includes('device-mapper') &&
+    readdirSync('/sys/block').some((name) => name.startsWith('dm-') && isOfLvm(`/sys/block/${name}`)) &&
     ['/usr/sbin/lvs', '/sbin/lvs'].some((path) => existsSync(path)),
 };
+
+function isOfLvm(device: string): boolean {
+  const uuid = `${device}/dm/uuid`;
+  return existsSync(uuid) && readFileSync(uuid, 'latin1').startsWith('LVM-');
+}

@@ -2,7 +2,7 @@
 import { type BigIntStats, lstatSync, readFileSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { errnoOf, failure } from '../base/errors.ts';
-import { restBelow } from './place.ts';
+import { restBelow } from '../model/place.ts';
 
 export interface Mount {
   /** `major:minor`; for btrfs a number of its own that no device has. */
@@ -13,6 +13,8 @@ export interface Mount {
   readonly fileSystem: string;
   /** Mostly the device's path. */
   readonly source: string;
+  /** Both this mount and the file system. */
+  readonly writable: boolean;
 }
 
 export function readMounts(text = readFileSync('/proc/self/mountinfo', 'utf8')): Mount[] {
@@ -21,8 +23,9 @@ export function readMounts(text = readFileSync('/proc/self/mountinfo', 'utf8')):
     .split('\n')
     .map((line) => {
       const fields = line.split(' ').map(plain);
-      const [fileSystem, source] = fields.slice(fields.indexOf('-', 6) + 1);
-      return { device: fields[2]!, root: fields[3]!, point: fields[4]!, fileSystem: fileSystem!, source: source! };
+      const [fileSystem, source, options] = fields.slice(fields.indexOf('-', 6) + 1);
+      const writable = [fields[5], options].every((one) => one?.split(',').includes('rw'));
+      return { device: fields[2]!, root: fields[3]!, point: fields[4]!, fileSystem: fileSystem!, source: source!, writable };
     });
 }
 

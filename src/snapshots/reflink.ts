@@ -2,11 +2,11 @@
 // instant; over a file system frozen from outside the copy would hang until the thaw, which is why `cp` makes it and not this process.
 import { type BigIntStats, closeSync, lstatSync, openSync, rmSync } from 'node:fs';
 import { failure } from '../base/errors.ts';
+import type { Planned } from '../model/place.ts';
 import type { Snapshot, SnapshotPlan, SnapshotProvider } from '../ports/snapshot.ts';
 import { findHidden, type Hidden, leftoversIn, makeHidden } from './hidden.ts';
 import { type Located, locate, type Mount, mountOf, readMounts } from './mounts.ts';
 import { assertName, pieceName } from './names.ts';
-import { placing } from './place.ts';
 import { type Run, runProgram } from './run.ts';
 import { eachOf, notRemoved, notTaken } from './trouble.ts';
 
@@ -31,21 +31,24 @@ export function reflinkProvider({ run = runProgram }: { readonly run?: Run } = {
 
     async plan(paths) {
       const mounts = readMounts();
+      const planned: Planned[] = [];
       const originals = new Map<string, Original>();
       for (const path of paths) {
         const located = locate(path);
         const mount = mountOf(located.canonical, mounts);
         // A link that was asked for is the thing itself; a mounted file has no directory beside it.
         if (!mount || !located.stat.isFile() || mount.point === located.canonical || !(await canShare(mount, run))) return undefined;
+        if (!mount.writable) throw failure('SNAPSHOT_NO_PROVIDER', { path, detail: 'its file system is mounted read-only' });
         const inPlace = mount.fileSystem === 'btrfs' && (await writtenInPlace(located.canonical, run));
-        originals.set(located.path, { ...located, top: mount.point, inPlace });
+        planned.push({ path: located.path, canonical: located.canonical });
+        if (!originals.has(located.canonical)) originals.set(located.canonical, { ...located, top: mount.point, inPlace });
       }
-      return planOf([...originals.values()], run);
+      return planOf(planned, [...originals.values()], run);
     },
 
     async sweep(alive) {
       const removed = new Set<string>();
-      const tops = new Set(readMounts().flatMap((mount) => (fileSystems.has(mount.fileSystem) ? [mount.point] : [])));
+      const tops = new Set(readMounts().flatMap((mount) => (fileSystems.has(mount.fileSystem) && mount.writable ? [mount.point] : [])));
       await eachOf(tops, async (top) => {
         const hidden = findHidden(top);
         if (!hidden) return;
@@ -81,7 +84,7 @@ async function writtenInPlace(path: string, run: Run): Promise<boolean> {
   return told.split(' ')[0]!.includes('C');
 }
 
-function planOf(originals: readonly Original[], run: Run): SnapshotPlan {
+function planOf(planned: readonly Planned[], originals: readonly Original[], run: Run): SnapshotPlan {
   return {
     provider: 'reflink',
     freezes: 'self',
@@ -96,39 +99,42 @@ function planOf(originals: readonly Original[], run: Run): SnapshotPlan {
         for (const one of hidden.values()) one.close();
       };
       const remove = () => eachOf(copies, ({ path }) => removeCopy(path, name)).then(close);
-      for (const [number, original] of originals.entries()) {
-        try {
+      let at = originals[0]!.path;
+      try {
+        // All that can be is done first: the copies are to be as close to each other as can be.
+        for (const [number, original] of originals.entries()) {
+          at = original.path;
           if (!hidden.has(original.top)) hidden.set(original.top, makeHidden(original.top));
           const path = `${hidden.get(original.top)!.path}/${pieceName(name, number)}`;
           closeSync(openSync(path, 'wx', 0o600));
           copies.push({ path, original });
-          copies[number] = { path, original, stat: await copy(original, path, run) };
-        } catch (error) {
-          await remove().catch(close); // what is left, sweep() finds
-          throw notTaken(original.path, error);
+          if (original.inPlace) await run('chattr', ['+C', path]);
         }
+        for (const [number, { path, original }] of copies.entries()) {
+          at = original.path;
+          copies[number] = { path, original, stat: await copy(original, path, run) };
+        }
+      } catch (error) {
+        await remove().catch(close); // what is left, sweep() finds
+        throw notTaken(at, error);
       }
-      return snapshotOf(name, copies, remove);
+      return snapshotOf(name, planned, copies, remove);
     },
   };
 }
 
-async function copy({ canonical, inPlace }: Original, path: string, run: Run): Promise<BigIntStats> {
-  if (inPlace) await run('chattr', ['+C', path]);
+async function copy({ canonical }: Original, path: string, run: Run): Promise<BigIntStats> {
   await run('cp', ['--no-dereference', '--reflink=always', '--preserve=mode,ownership,timestamps,xattr', '--', canonical, path]);
   const stat = lstatSync(path, { bigint: true });
   if (!stat.isFile()) throw new Error('it is no file any more');
   return stat;
 }
 
-function snapshotOf(name: string, copies: readonly Copy[], remove: () => Promise<void>): Snapshot {
+function snapshotOf(name: string, planned: readonly Planned[], copies: readonly Copy[], remove: () => Promise<void>): Snapshot {
   let removed = false;
-  const planned = copies.map(({ original: { path, canonical } }) => ({ path, canonical }));
   return {
-    placeOf: placing(
-      planned,
-      copies.map(({ path, original }) => ({ top: original.canonical, image: path })),
-    ),
+    open: async () => undefined,
+    places: { planned, images: copies.map(({ path, original }) => ({ top: original.canonical, image: path })) },
     async intact() {
       for (const { path, original, stat } of copies) {
         const now = removed ? undefined : lstatSync(path, { bigint: true, throwIfNoEntry: false });

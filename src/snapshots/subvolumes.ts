@@ -1,18 +1,21 @@
 // Which subvolumes of a btrfs carry a path. Only the root of a subvolume has inode 256; snapshots stop at the roots of nested ones.
 import { lstatSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { joined, restBelow } from '../model/place.ts';
+import { imageDirectory } from '../model/snapshot.ts';
 import { type Located, type Mount, mountOf } from './mounts.ts';
-import { joined, restBelow } from './place.ts';
 import type { Run } from './run.ts';
+import { notTaken } from './trouble.ts';
 
 const rootInode = 256n;
+/** What a snapshot has in place of the root of a nested one (include/uapi/linux/btrfs_tree.h). */
+const stubInode = 2n;
 
 export interface Carrier {
   /** The path, reached through a mount that shows its subvolume whole. */
   readonly canonical: string;
   readonly subvolume: string;
-  /** Top of that mount. */
-  readonly top: string;
+  readonly mount: Mount;
 }
 
 /**
@@ -27,7 +30,7 @@ export function carrierOf(located: Located, mount: Mount, mounts: readonly Mount
     const canonical = joined(way.point, rest);
     if (mountOf(canonical, mounts) !== way || !isSame(canonical, located)) continue;
     const subvolume = rootAbove(canonical, way.point);
-    if (subvolume !== undefined) return { canonical, subvolume, top: way.point };
+    if (subvolume !== undefined) return { canonical, subvolume, mount: way };
   }
   return undefined;
 }
@@ -42,6 +45,11 @@ export function isSubvolume(path: string): boolean {
   return stat?.isDirectory() === true && stat.ino === rootInode;
 }
 
+export function isStub(path: string): boolean {
+  const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  return stat?.isDirectory() === true && stat.ino === stubInode;
+}
+
 function rootAbove(path: string, top: string): string | undefined {
   for (let at = path; ; at = dirname(at)) {
     if (isSubvolume(at)) return at;
@@ -54,8 +62,25 @@ export interface Nested {
   readonly readOnly: boolean;
 }
 
+/**
+ * Subvolumes below a path in `subvolume` that are part of what is seen there: not hidden under a mount, not our own images. Throws SNAPSHOT_FAILED.
+ */
+export async function nestedBelow(canonical: string, subvolume: string, mounts: readonly Mount[], run: Run): Promise<Nested[]> {
+  const found = await nestedIn(subvolume, run).catch((error: unknown) => {
+    throw notTaken(subvolume, error);
+  });
+  const mount = mountOf(subvolume, mounts);
+  return found.filter(
+    (nested) =>
+      restBelow(canonical, nested.subvolume) !== undefined &&
+      !nested.subvolume.includes(`/${imageDirectory}/`) &&
+      mountOf(nested.subvolume, mounts) === mount &&
+      isSubvolume(nested.subvolume),
+  );
+}
+
 /** The subvolumes that lie in a subvolume, at any depth. Throws what btrfs says. */
-export async function nestedIn(subvolume: string, run: Run): Promise<Nested[]> {
+async function nestedIn(subvolume: string, run: Run): Promise<Nested[]> {
   const own = (await run('btrfs', ['inspect-internal', 'rootid', subvolume])).trim();
   const all = listed(await run('btrfs', ['subvolume', 'list', subvolume]));
   const readOnly = new Set(listed(await run('btrfs', ['subvolume', 'list', '-r', subvolume])).map(({ id }) => id));

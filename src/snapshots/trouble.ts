@@ -1,7 +1,9 @@
 // What a program that failed to make or remove an image means to an operator.
 import { failure, StillpointError } from '../base/errors.ts';
 
-const full = /no space left|insufficient (?:free|suitable) |exceeds the .*(?:free|available)|out of data space|disk quota exceeded/i;
+/** Node has no name for EDQUOT (122, include/uapi/asm-generic/errno.h). */
+const full =
+  /no space left|unknown system error -122|insufficient (?:free|suitable) |exceeds the .*(?:free|available)|out of data space|disk quota exceeded/i;
 
 export const detailOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 

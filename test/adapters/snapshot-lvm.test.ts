@@ -1,14 +1,17 @@
 // The LVM provider against what the programs of LVM say and take: this host has no device-mapper, so argument lists are recorded and reports are
 // given in lvs's own form. With a real kernel it is tested in a virtual machine.
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { placing } from '../../src/model/place.ts';
+import type { Snapshot } from '../../src/ports/snapshot.ts';
 import { lvmProvider } from '../../src/snapshots/lvm.ts';
 import { thisHost } from '../../src/snapshots/lvm-host.ts';
 import { logicalVolumes } from '../../src/snapshots/lvm-report.ts';
 import { runProgram } from '../../src/snapshots/run.ts';
-import { type FakeLvm, type FakeVolume, fakeLvm } from '../beds/lvm-host.ts';
+import { type FakeLvm, type FakeVolume, fakeLvm, mountedAt, pool, thick, thin } from '../beds/lvm-host.ts';
 import { needPrograms } from '../beds/programs.ts';
 
 const GiB = 2 ** 30;
@@ -16,48 +19,18 @@ let top: string;
 let images: string;
 let host: FakeLvm;
 
-const thick = (lv_name: string, minor: number, lv_size = 10 * GiB): FakeVolume => ({
-  vg_name: 'vg',
-  lv_name,
-  lv_attr: '-wi-ao----',
-  lv_size,
-  minor,
-});
-const thin = (lv_name: string, minor: number): FakeVolume => ({
-  vg_name: 'vg',
-  lv_name,
-  lv_attr: 'Vwi-aotz--',
-  lv_size: 10 * GiB,
-  pool_lv: 'pool',
-  data_percent: '30.25',
-  minor,
-});
-const pool = (data_percent: string, metadata_percent = '10.00'): FakeVolume => ({
-  vg_name: 'vg',
-  lv_name: 'pool',
-  lv_attr: 'twi-aotz--',
-  lv_size: 50 * GiB,
-  data_percent,
-  metadata_percent,
-  minor: 9,
-});
-
-/** A directory that the fake host takes for the mount point of a volume. */
-function mounted(volume: FakeVolume, fileSystem: string, root = '/'): string {
-  const point = join(top, volume.lv_name);
-  mkdirSync(join(point, 'dir'), { recursive: true });
-  host.volumes.push(volume);
-  const device = fileSystem === 'btrfs' ? '0:50' : `253:${volume.minor}`;
-  host.mounted.push({ device, root, point, fileSystem, source: `/dev/${volume.vg_name}/${volume.lv_name}` });
-  return point;
-}
-
+const mounted = (volume: FakeVolume, fileSystem: string, root = '/') => mountedAt(host, top, volume, fileSystem, root);
+/** As a backup does it once its applications run on. */
+const opened = async (snapshot: Snapshot): Promise<Snapshot> => {
+  expect(await snapshot.open(({ detail }) => expect.fail(detail))).toBeUndefined();
+  return snapshot;
+};
 const provider = () => lvmProvider({ mountDirectory: images, host });
 
 beforeEach(() => {
   top = mkdtempSync(join(tmpdir(), 'lvm-test-'));
   images = join(top, 'run', 'snapshots');
-  host = fakeLvm([], [{ device: '8:1', root: '/', point: '/', fileSystem: 'ext4', source: '/dev/sda1' }]);
+  host = fakeLvm([], [{ device: '8:1', root: '/', point: '/', fileSystem: 'ext4', source: '/dev/sda1', writable: true }]);
 });
 afterEach(() => rmSync(top, { recursive: true, force: true }));
 
@@ -69,12 +42,14 @@ describe('LVM snapshots', () => {
     expect(plan).not.toHaveProperty('apart');
     expect(host.callsOf('lvcreate')).toEqual([]);
     const snapshot = await plan.take('stillpoint-t1');
+    expect(host.callsOf('mount')).toEqual([]);
+    await opened(snapshot);
     const point = join(images, 'stillpoint-t1.0');
     expect(host.callsOf('lvcreate')).toEqual(['--yes --snapshot --permission r --name stillpoint-t1.0 --extents 512 vg/data']);
     expect(host.callsOf('mount')).toEqual([
       `--types xfs --options ro,nosuid,nodev,noexec,nouuid,norecovery -- /dev/vg/stillpoint-t1.0 ${point}`,
     ]);
-    expect(snapshot.placeOf(join(data, 'dir/file'))).toBe(join(point, 'dir/file'));
+    expect(placing(snapshot.places)(join(data, 'dir/file'))).toBe(join(point, 'dir/file'));
     await snapshot.intact();
     await snapshot.remove();
     await snapshot.remove();
@@ -90,9 +65,9 @@ describe('LVM snapshots', () => {
     const raw = thick('raw', 2);
     host.volumes.push(raw);
     mkdirSync(join(top, 'dev'));
-    const snapshot = await (await provider().plan([home]))!.take('stillpoint-t2');
+    const snapshot = await opened(await (await provider().plan([home]))!.take('stillpoint-t2'));
     expect(host.callsOf('mount')[0]).toContain('ro,nosuid,nodev,noexec,noload');
-    expect(snapshot.placeOf(join(home, 'dir'))).toBe(join(images, 'stillpoint-t2.0/users/dir'));
+    expect(placing(snapshot.places)(join(home, 'dir'))).toBe(join(images, 'stillpoint-t2.0/users/dir'));
     await snapshot.remove();
   });
 
@@ -101,8 +76,10 @@ describe('LVM snapshots', () => {
     mkdirSync(device);
     host.volumes.push(thick('raw', 2));
     const deviceHost = { ...host, blockNumber: (path: string) => (path === device ? '253:2' : undefined) };
-    const snapshot = await (await lvmProvider({ mountDirectory: images, host: deviceHost }).plan([device]))!.take('stillpoint-t3');
-    expect(snapshot.placeOf(device)).toBe('/dev/vg/stillpoint-t3.0');
+    const snapshot = await opened(
+      await (await lvmProvider({ mountDirectory: images, host: deviceHost }).plan([device]))!.take('stillpoint-t3'),
+    );
+    expect(placing(snapshot.places)(device)).toBe('/dev/vg/stillpoint-t3.0');
     expect(host.callsOf('mount')).toEqual([]);
     await snapshot.remove();
   });
@@ -114,23 +91,22 @@ describe('LVM snapshots', () => {
     expect(host.callsOf('lvcreate')).toEqual([
       '--yes --snapshot --permission r --name stillpoint-t4.0 --setactivationskip n --activate y vg/data',
     ]);
+    await opened(snapshot);
     await snapshot.intact();
     await snapshot.remove();
   });
 
-  it('S1 several share what is free in their group, all are made before the first is mounted, and it is said that they are apart', async () => {
+  it('S1 several share what is free in their group, nothing but making them is done while users wait, and it is said that they are apart', async () => {
     const paths = [mounted(thick('data', 0), 'xfs'), mounted(thick('log', 1), 'ext4')];
     host.free = 2 * GiB;
     const plan = (await provider().plan(paths))!;
     expect(plan).toMatchObject({ volumes: ['/dev/vg/data', '/dev/vg/log'], apart: expect.stringContaining('2 volumes') });
+    const asked = host.calls.length;
     const snapshot = await plan.take('stillpoint-t5');
     expect(host.callsOf('lvcreate').map((call) => /--extents (\d+)/.exec(call)![1])).toEqual(['256', '256']);
-    expect(host.calls.map(([program]) => program).filter((program) => program !== 'lvs')).toEqual([
-      'lvcreate',
-      'lvcreate',
-      'mount',
-      'mount',
-    ]);
+    expect(host.calls.slice(asked).map(([program]) => program)).toEqual(['lvcreate', 'lvcreate']);
+    await opened(snapshot);
+    expect(host.calls.slice(asked).map(([program]) => program)).toEqual(['lvcreate', 'lvcreate', 'mount', 'mount']);
     await snapshot.remove();
   });
 
@@ -178,7 +154,7 @@ describe('LVM snapshots', () => {
       () => host.failing.set('lvs', 'Failure to communicate with kernel device-mapper driver.'),
     ];
     for (const [i, change] of spoil.entries()) {
-      const snapshot = await (await provider().plan([data]))!.take(`stillpoint-lost-${i}`);
+      const snapshot = await opened(await (await provider().plan([data]))!.take(`stillpoint-lost-${i}`));
       await snapshot.intact();
       change(host.volumes.at(-1)!);
       await expect(snapshot.intact(), `case ${i}`).rejects.toMatchObject({ code: 'SNAPSHOT_LOST' });
@@ -188,20 +164,38 @@ describe('LVM snapshots', () => {
     expect(host.volumes.map(({ lv_name }) => lv_name)).toEqual(['data']);
   });
 
-  it('S1 one that cannot be made or mounted leaves nothing', async () => {
+  it('S1 one that cannot be made leaves nothing, one that cannot be mounted is there to be removed', async () => {
     const paths = [mounted(thick('data', 0), 'xfs'), mounted(thick('log', 1), 'xfs')];
-    for (const [program, words, code] of [
-      ['mount', 'wrong fs type', 'SNAPSHOT_FAILED'],
-      ['lvcreate', 'Volume group "vg" has insufficient free space (3 extents): 12 required.', 'SNAPSHOT_NO_SPACE'],
-    ] as const) {
-      const plan = (await provider().plan(paths))!;
-      host.failing.set(program, words);
-      await expect(plan.take('stillpoint-t6')).rejects.toMatchObject({ code, message: expect.stringContaining(words) });
-      host.failing.clear();
-      expect(host.volumes.map(({ lv_name }) => lv_name)).toEqual(['data', 'log']);
-    }
-    expect(existsSync(join(images, 'stillpoint-t6.0'))).toBe(false);
-    const first = await (await provider().plan(paths))!.take('stillpoint-same');
+    const origins = () => host.volumes.map(({ lv_name }) => lv_name);
+    const plan = (await provider().plan(paths))!;
+    host.failing.set('lvcreate', 'Volume group "vg" has insufficient free space (3 extents): 12 required.');
+    await expect(plan.take('stillpoint-t6')).rejects.toMatchObject({
+      code: 'SNAPSHOT_NO_SPACE',
+      message: expect.stringContaining('12 required'),
+    });
+    host.failing.clear();
+    host.free = 600 * (4 << 20); // enough for the first
+    await expect(plan.take('stillpoint-t6')).rejects.toMatchObject({
+      code: 'SNAPSHOT_NO_SPACE',
+      message: expect.stringContaining('vg/log'),
+    });
+    expect(origins()).toEqual(['data', 'log']);
+    host.free = 10 * GiB;
+    const unread = await plan.take('stillpoint-t7');
+    host.failing.set('mount', 'wrong fs type');
+    await expect(unread.open(() => undefined)).rejects.toMatchObject({
+      code: 'SNAPSHOT_FAILED',
+      message: expect.stringContaining('wrong fs type'),
+    });
+    host.failing.clear();
+    await unread.remove();
+    expect(origins()).toEqual(['data', 'log']);
+    expect(existsSync(join(images, 'stillpoint-t7.0'))).toBe(false);
+  });
+
+  it('S1 a name that is taken is no reason to touch what has it', async () => {
+    const paths = [mounted(thick('data', 0), 'xfs')];
+    const first = await opened(await (await provider().plan(paths))!.take('stillpoint-same'));
     await expect(
       provider()
         .plan(paths)
@@ -215,39 +209,24 @@ describe('LVM snapshots', () => {
     const data = mounted(thick('data', 0), 'xfs');
     mkdirSync(images, { recursive: true });
     chmodSync(images, 0o755);
-    await expect(
-      provider()
-        .plan([data])
-        .then((plan) => plan!.take('stillpoint-open')),
-    ).rejects.toMatchObject({
+    const snapshot = await (await provider().plan([data]))!.take('stillpoint-open');
+    await expect(snapshot.open(() => undefined)).rejects.toMatchObject({
       code: 'SNAPSHOT_FAILED',
       message: expect.stringContaining('open to others'),
     });
+    expect(host.callsOf('mount')).toEqual([]);
+    await snapshot.remove();
     expect(host.volumes.map(({ lv_name }) => lv_name)).toEqual(['data']);
   });
 
   it('S1 what cannot be removed is told, and removed when it is tried again', async () => {
     const data = mounted(thick('data', 0), 'xfs');
-    const snapshot = await (await provider().plan([data]))!.take('stillpoint-busy');
+    const snapshot = await opened(await (await provider().plan([data]))!.take('stillpoint-busy'));
     host.failing.set('umount', 'target is busy.');
     await expect(snapshot.remove()).rejects.toMatchObject({ code: 'SNAPSHOT_REMOVE_FAILED', message: expect.stringContaining('busy') });
     host.failing.clear();
     await snapshot.remove();
     expect(host.volumes.map(({ lv_name }) => lv_name)).toEqual(['data']);
-  });
-
-  it('S1 leftovers of dead tasks are swept, mounted or not, and nothing else', async () => {
-    const data = mounted(thick('data', 0), 'xfs');
-    await (await provider().plan([data]))!.take('stillpoint-dead');
-    const living = await (await provider().plan([data]))!.take('stillpoint-living');
-    host.volumes.push({ ...thick('stillpoint-of-others', 30), lv_attr: 'swi-a-s---' });
-    const alive = new Set(['stillpoint-living']);
-    expect(await provider().sweep(alive)).toEqual(['stillpoint-dead']);
-    expect(await provider().sweep(alive)).toEqual([]);
-    await living.intact();
-    await living.remove();
-    expect(host.volumes.map(({ lv_name }) => lv_name)).toEqual(['data', 'stillpoint-of-others']);
-    expect(readdirSync(images)).toEqual([]);
   });
 
   it('S1 what is no logical volume is none of its business; snapshots and btrfs are refused with the reason', async () => {
@@ -262,10 +241,11 @@ describe('LVM snapshots', () => {
     await expect(provider().plan([tree])).rejects.toMatchObject({ code: 'SNAPSHOT_NO_PROVIDER', message: expect.stringContaining('UUID') });
   });
 
-  it('S1 on a host without device-mapper there is nothing to plan and nothing to sweep', async () => {
-    const here = lvmProvider({ mountDirectory: images, host: { ...thisHost, hasLvm: () => false } });
-    expect(await here.plan([top])).toBeUndefined();
-    expect(await here.sweep(new Set())).toEqual([]);
+  it('S1 on a host without logical volumes there is nothing to plan', async () => {
+    expect(await lvmProvider({ mountDirectory: images, host: { ...host, hasLvm: () => false } }).plan([top])).toBeUndefined();
+    expect(host.calls).toEqual([]);
+    const devices = readdirSync('/sys/block').map((name) => readFileSync(`/sys/block/${name}/dev`, 'latin1').trim());
+    expect(thisHost.hasLvm()).toBe(devices.some((device) => thisHost.isLogical(device)));
     expect(thisHost.isLogical('7:0')).toBe(false);
   });
 

@@ -1,15 +1,18 @@
 // Copies that share blocks, on real file systems (needs root).
+
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { placing } from '../../src/model/place.ts';
 import { imageDirectory } from '../../src/model/snapshot.ts';
 import type { Warning } from '../../src/model/warning.ts';
 import { reflinkProvider } from '../../src/snapshots/reflink.ts';
 import { type Run, runProgram } from '../../src/snapshots/run.ts';
 import { diskSource } from '../../src/sources/disk/source.ts';
 import { memoryVault } from '../beds/memory-vault.ts';
+import { mine } from '../beds/own-images.ts';
 import { pairIn, pairWriter } from '../beds/pair-writer.ts';
 import { type DiskKind, type SnapshotDisk, snapshotDisk } from '../beds/snapshot-disk.ts';
 import { snapshotContract } from '../contract/snapshot.ts';
@@ -45,15 +48,57 @@ describe('reflink copies', () => {
     expect(await reflinkProvider().plan([join(top, 'link')])).toBeUndefined();
   });
 
+  it('S1 of one file that is asked for by several ways are one copy, at one instant', async () => {
+    const top = await make('xfs');
+    mkdirSync(join(top, 'dir'));
+    writeFileSync(join(top, 'dir/a'), 'then');
+    symlinkSync('dir', join(top, 'way'));
+    const plan = (await reflinkProvider().plan([join(top, 'dir/a'), join(top, 'way/a'), join(top, 'dir/a')]))!;
+    expect(plan.volumes).toEqual([join(top, 'dir/a')]);
+    expect(plan).not.toHaveProperty('apart');
+    const snapshot = await plan.take(mine('ways'));
+    writeFileSync(join(top, 'dir/a'), 'now');
+    expect(readFileSync(placing(snapshot.places)(join(top, 'way/a')), 'utf8')).toBe('then');
+    await snapshot.remove();
+  });
+
+  it('S1 all that is to be made ready for them is ready before the first is made', async () => {
+    const top = await make('btrfs');
+    const calls: string[] = [];
+    const told: Run = (program, args) => {
+      calls.push(program);
+      return runProgram(program, args);
+    };
+    for (const name of ['a', 'b']) {
+      writeFileSync(join(top, name), '');
+      execFileSync('chattr', ['+C', join(top, name)]);
+    }
+    const plan = (await reflinkProvider({ run: told }).plan([join(top, 'a'), join(top, 'b')]))!;
+    calls.length = 0;
+    const snapshot = await plan.take(mine('ready'));
+    expect(calls).toEqual(['chattr', 'chattr', 'cp', 'cp']);
+    await snapshot.remove();
+  });
+
+  it('S1 cannot be made where nothing can be written, and that is the reason', async () => {
+    const top = await make('xfs');
+    writeFileSync(join(top, 'a'), 'a');
+    execFileSync('mount', ['-o', 'remount,ro', top]);
+    await expect(reflinkProvider().plan([join(top, 'a')])).rejects.toMatchObject({
+      code: 'SNAPSHOT_NO_PROVIDER',
+      message: expect.stringContaining('mounted read-only'),
+    });
+  });
+
   it('S1 of a file whose blocks btrfs writes in place (chattr +C), and take no space', async () => {
     const top = await make('btrfs');
     const file = join(top, 'disk image');
     writeFileSync(file, '');
     execFileSync('chattr', ['+C', file]);
     writeFileSync(file, Buffer.alloc(8 << 20, 'data'));
-    const snapshot = await (await reflinkProvider().plan([file]))!.take('stillpoint-nocow');
+    const snapshot = await (await reflinkProvider().plan([file]))!.take(mine('nocow'));
     writeFileSync(file, 'other');
-    execFileSync('cmp', [snapshot.placeOf(file), '-'], { input: Buffer.alloc(8 << 20, 'data') });
+    execFileSync('cmp', [placing(snapshot.places)(file), '-'], { input: Buffer.alloc(8 << 20, 'data') });
     await snapshot.remove();
   });
 
@@ -73,8 +118,8 @@ describe('reflink copies', () => {
     const writer = pairWriter(file);
     try {
       await expect.poll(() => pairIn(file).second > 10n).toBe(true);
-      const snapshot = await (await reflinkProvider({ run: slowly }).plan([file]))!.take('stillpoint-control');
-      const { first, second } = pairIn(snapshot.placeOf(file));
+      const snapshot = await (await reflinkProvider({ run: slowly }).plan([file]))!.take(mine('control'));
+      const { first, second } = pairIn(placing(snapshot.places)(file));
       expect([second, second + 1n]).not.toContain(first);
       await snapshot.remove();
     } finally {
@@ -87,7 +132,7 @@ describe('reflink copies', () => {
     for (const name of ['a', 'b']) writeFileSync(join(top, name), name);
     const plan = (await reflinkProvider().plan([join(top, 'a'), join(top, 'b')]))!;
     execFileSync('rm', [join(top, 'b')]);
-    await expect(plan.take('stillpoint-half')).rejects.toMatchObject({
+    await expect(plan.take(mine('half'))).rejects.toMatchObject({
       code: 'SNAPSHOT_FAILED',
       message: expect.stringContaining(join(top, 'b')),
     });
@@ -109,9 +154,9 @@ describe('reflink copies', () => {
       expect(warnings.splice(0)).toHaveLength(1);
       execFileSync('umount', [point]);
       writeFileSync(file, then);
-      const snapshot = await (await reflinkProvider().plan([file]))!.take('stillpoint-disk');
+      const snapshot = await (await reflinkProvider().plan([file]))!.take(mine('disk'));
       execFileSync('mount', ['-o', 'loop', file, point]);
-      const source = diskSource({ kind: 'disk', paths: [file] }, { warn, placeOf: snapshot.placeOf });
+      const source = diskSource({ kind: 'disk', paths: [file] }, { warn, placeOf: placing(snapshot.places) });
       expect(source).toMatchObject({ paths: [file], estimate: { bytes: 8 << 20, files: 1 } });
       expect(warnings).toEqual([]);
       const vault = memoryVault();
@@ -131,8 +176,8 @@ describe('reflink copies', () => {
   it('S1 one that somebody writes to is not intact', async () => {
     const top = await make('xfs');
     writeFileSync(join(top, 'a'), 'a');
-    const snapshot = await (await reflinkProvider().plan([join(top, 'a')]))!.take('stillpoint-meddled');
-    truncateSync(snapshot.placeOf(join(top, 'a')), 100);
+    const snapshot = await (await reflinkProvider().plan([join(top, 'a')]))!.take(mine('meddled'));
+    truncateSync(placing(snapshot.places)(join(top, 'a')), 100);
     await expect(snapshot.intact()).rejects.toMatchObject({ code: 'SNAPSHOT_LOST', message: expect.stringContaining('changed') });
     await snapshot.remove();
   });

@@ -1,5 +1,7 @@
 // A host with LVM as the programs tell of it: this machine has no device-mapper. Takes the argument lists that the agent would run, refuses those
 // that LVM 2.03 would refuse, and answers with reports in the very form of `lvs --reportformat json`.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import type { LvmHost } from '../../src/snapshots/lvm-host.ts';
 import type { Mount } from '../../src/snapshots/mounts.ts';
 
@@ -7,7 +9,7 @@ export interface FakeVolume {
   readonly vg_name: string;
   readonly lv_name: string;
   lv_attr: string;
-  readonly lv_size: number;
+  lv_size: number;
   readonly origin?: string;
   readonly pool_lv?: string;
   data_percent?: string;
@@ -61,6 +63,18 @@ export function fakeLvm(volumes: FakeVolume[], mounted: Mount[]): FakeLvm {
       });
       return `  Logical volume "${lv_name}" created.\n`;
     },
+    lvextend(args) {
+      const image = volumes[find(args.at(-1)!)];
+      const extents = Number(/^\+(\d+)$/.exec(args[args.indexOf('--extents') + 1]!)?.[1]);
+      if (!image || !(extents > 0)) throw new Error('Please specify a valid size.');
+      if (extents * extent > host.free)
+        throw new Error(`Insufficient free space: ${extents} extents needed, but only ${host.free / extent} available`);
+      host.free -= extents * extent;
+      const filled = Number(image.data_percent) * image.lv_size;
+      image.lv_size += extents * extent;
+      image.data_percent = (filled / image.lv_size).toFixed(2);
+      return `  Logical volume ${args.at(-1)} successfully resized.\n`;
+    },
     lvremove(args) {
       const at = find(args.at(-1)!);
       if (at < 0) throw new Error('Failed to find logical volume');
@@ -77,6 +91,7 @@ export function fakeLvm(volumes: FakeVolume[], mounted: Mount[]): FakeLvm {
         point: point!,
         fileSystem: args[args.indexOf('--types') + 1]!,
         source: source!,
+        writable: false,
       });
       return '';
     },
@@ -126,4 +141,44 @@ export function fakeLvm(volumes: FakeVolume[], mounted: Mount[]): FakeLvm {
     hasLvm: () => true,
   };
   return host;
+}
+
+const GiB = 2 ** 30;
+
+export const thick = (lv_name: string, minor: number, lv_size = 10 * GiB): FakeVolume => ({
+  vg_name: 'vg',
+  lv_name,
+  lv_attr: '-wi-ao----',
+  lv_size,
+  minor,
+});
+
+export const thin = (lv_name: string, minor: number): FakeVolume => ({
+  vg_name: 'vg',
+  lv_name,
+  lv_attr: 'Vwi-aotz--',
+  lv_size: 10 * GiB,
+  pool_lv: 'pool',
+  data_percent: '30.25',
+  minor,
+});
+
+export const pool = (data_percent: string, metadata_percent = '10.00'): FakeVolume => ({
+  vg_name: 'vg',
+  lv_name: 'pool',
+  lv_attr: 'twi-aotz--',
+  lv_size: 50 * GiB,
+  data_percent,
+  metadata_percent,
+  minor: 9,
+});
+
+/** A directory below `top` that the host takes for the mount point of a volume. */
+export function mountedAt(host: FakeLvm, top: string, volume: FakeVolume, fileSystem: string, root = '/'): string {
+  const point = join(top, volume.lv_name);
+  mkdirSync(join(point, 'dir'), { recursive: true });
+  host.volumes.push(volume);
+  const device = fileSystem === 'btrfs' ? '0:50' : `253:${volume.minor}`;
+  host.mounted.push({ device, root, point, fileSystem, source: `/dev/${volume.vg_name}/${volume.lv_name}`, writable: true });
+  return point;
 }

@@ -7,6 +7,8 @@ import { needPrograms, run } from './programs.ts';
 
 const makers = {
   btrfs: ['mkfs.btrfs', '-q'],
+  /** 120 MiB, which data and metadata share: it can be filled to the last block. */
+  'small btrfs': ['mkfs.btrfs', '-q', '--mixed', '--metadata', 'single'],
   xfs: ['mkfs.xfs', '-q'],
   'xfs without reflinks': ['mkfs.xfs', '-q', '-m', 'reflink=0'],
   ext4: ['mkfs.ext4', '-q', '-F'],
@@ -17,6 +19,8 @@ export type DiskKind = keyof typeof makers;
 export interface SnapshotDisk {
   /** Where all of it is mounted. */
   readonly path: string;
+  /** What is mounted. */
+  readonly device: string;
   /** Mounts it, or a part of it (`subvol=…`), at one place more. Gives where. */
   mountAgain(...options: readonly string[]): Promise<string>;
   bind(directory: string): Promise<string>;
@@ -30,7 +34,7 @@ export async function snapshotDisk(kind: DiskKind): Promise<SnapshotDisk> {
   const image = join(folder, 'image');
   const points: string[] = [];
   const fd = openSync(image, 'wx');
-  ftruncateSync(fd, 400 << 20);
+  ftruncateSync(fd, (kind === 'small btrfs' ? 120 : 400) << 20);
   closeSync(fd);
   const mount = async (...what: readonly string[]) => {
     const point = join(folder, `mounted-${points.length}`);
@@ -53,6 +57,7 @@ export async function snapshotDisk(kind: DiskKind): Promise<SnapshotDisk> {
   const device = (await run('findmnt', ['-n', '-o', 'SOURCE', path])).trim();
   return {
     path,
+    device,
     mountAgain: (...options) => mount('-o', options.join(','), device),
     bind: (directory) => mount('--bind', directory),
     async remove() {

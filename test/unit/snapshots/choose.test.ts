@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { failure } from '../../../src/base/errors.ts';
+import { placing } from '../../../src/model/place.ts';
 import type { SnapshotProvider, WhoFreezes } from '../../../src/ports/snapshot.ts';
 import { chooseSnapshot } from '../../../src/snapshots/choose.ts';
 
@@ -9,7 +10,7 @@ const log: string[] = [];
 function fake(
   name: string,
   tops: readonly string[],
-  more: { freezes?: WhoFreezes; refuses?: string; fails?: string } = {},
+  more: { freezes?: WhoFreezes; refuses?: string; fails?: string; late?: string } = {},
 ): SnapshotProvider {
   const { freezes = 'self' } = more;
   return {
@@ -28,7 +29,14 @@ function fake(
           if (more.fails) throw failure('SNAPSHOT_FAILED', { path: more.fails, detail: 'no' });
           log.push(`take ${name} ${task}`);
           return {
-            placeOf: (path) => `/${name}${path}`,
+            open: async () => {
+              log.push(`open ${name}`);
+              return more.late;
+            },
+            places: {
+              planned: paths.map((path) => ({ path, canonical: path })),
+              images: paths.map((path) => ({ top: path, image: `/${name}${path}` })),
+            },
             intact: async () => {
               if (more.refuses === 'lost') throw failure('SNAPSHOT_LOST', { name: task, detail: 'full' });
             },
@@ -66,10 +74,25 @@ describe('choosing a snapshot', () => {
     const plan = await planOf([fake('a', ['/x']), fake('b', ['/x/below', '/y'])], '/x/1', '/y', '/x/below');
     expect(plan).toMatchObject({ provider: 'a+b', volumes: ['/x', '/y'], apart: expect.stringContaining('a and b') });
     const snapshot = await plan.take('stillpoint-1');
-    expect([snapshot.placeOf('/x/1/z'), snapshot.placeOf('/y')]).toEqual(['/a/x/1/z', '/b/y']);
-    expect(() => snapshot.placeOf('/z')).toThrow('/z');
+    expect([placing(snapshot.places)('/x/1/z'), placing(snapshot.places)('/y')]).toEqual(['/a/x/1/z', '/b/y']);
+    expect(() => placing(snapshot.places)('/z')).toThrow('/z');
     await snapshot.remove();
     expect(log).toEqual(['take a stillpoint-1', 'take b stillpoint-1', 'remove a', 'remove b']);
+  });
+
+  it('A3 all parts are taken before the first is opened, and what is seen only then is told together', async () => {
+    log.length = 0;
+    const plan = await planOf(
+      [fake('a', ['/x'], { late: 'x is late' }), fake('b', ['/y']), fake('c', ['/z'], { late: 'z is late' })],
+      '/x',
+      '/y',
+      '/z',
+    );
+    const snapshot = await plan.take('stillpoint-1');
+    expect(await snapshot.open(() => undefined)).toBe('x is late; z is late');
+    expect(log.map((line) => line.split(' ')[0])).toEqual(['take', 'take', 'take', 'open', 'open', 'open']);
+    const punctual = await (await planOf([fake('a', ['/x']), fake('b', ['/y'])], '/x', '/y')).take('stillpoint-2');
+    expect(await punctual.open(() => undefined)).toBeUndefined();
   });
 
   it('S1 when a part cannot be taken the others are removed, and a lost part is a lost whole', async () => {

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { joined, placing, restBelow } from '../../../src/model/place.ts';
 import { mountOf, readMounts } from '../../../src/snapshots/mounts.ts';
 import { assertName, ownerOf, pieceName, snapshotName, taskOf } from '../../../src/snapshots/names.ts';
-import { joined, placing, restBelow } from '../../../src/snapshots/place.ts';
 
 const mountinfo = `25 1 254:0 / / rw,relatime shared:1 - ext4 /dev/root rw
 43 25 0:39 /@ /srv rw,relatime shared:7 master:2 - btrfs /dev/loop0 rw,subvolid=256,subvol=/@
-44 25 8:1 / /srv/a\\040b rw - xfs /dev/sda1 rw
-45 25 8:2 / /srv/a\\040b rw - ext4 /dev/sda2 rw
+44 25 8:1 / /srv/a\\040b ro - xfs /dev/sda1 rw
+45 25 8:2 / /srv/a\\040b rw - ext4 /dev/sda2 ro,errors=continue
 `;
 
 describe('where a path lies', () => {
@@ -17,6 +17,10 @@ describe('where a path lies', () => {
       ['8:1', '/', '/srv/a b', 'xfs', '/dev/sda1'],
       ['8:2', '/', '/srv/a b', 'ext4', '/dev/sda2'],
     ]);
+  });
+
+  it('S1 only what both the mount and the file system allow can be written to', () => {
+    expect(readMounts(mountinfo).map(({ writable }) => writable)).toEqual([true, true, false, false]);
   });
 
   it('S1 the deepest mount has a path, of two on one point the later, and a name that only begins alike has it not', () => {
@@ -35,23 +39,23 @@ describe('where a path lies', () => {
   });
 
   it('S1 a live path is found in the deepest image that has it, through links on the way, and nothing else is', () => {
-    const place = placing(
-      [
+    const place = placing({
+      planned: [
         { path: '/var/run/app', canonical: '/run/app' },
         { path: '/', canonical: '/' },
       ],
-      [
+      images: [
         { top: '/', image: '/img/root' },
         { top: '/run', image: '/img/run' },
         { top: '/run/app/data', image: '/img/data' },
       ],
-    );
+    });
     expect(place('/')).toBe('/img/root');
     expect(place('/etc/x')).toBe('/img/root/etc/x');
     expect(place('/var/run/app')).toBe('/img/run/app');
     expect(place('/var/run/app/data/x')).toBe('/img/data/x');
     expect(place('/var/run/other')).toBe('/img/root/var/run/other');
-    expect(() => placing([{ path: '/a', canonical: '/a' }], [{ top: '/', image: '/i' }])('/b')).toThrow('/b');
+    expect(() => placing({ planned: [{ path: '/a', canonical: '/a' }], images: [{ top: '/', image: '/i' }] })('/b')).toThrow('/b');
   });
 
   it('S1 the name of an image leads to its snapshot, and only ours does', () => {

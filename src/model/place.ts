@@ -21,8 +21,14 @@ export interface Imaged {
   readonly image: string;
 }
 
+/** Of what was planned, what is found in which image. */
+export interface Places {
+  readonly planned: readonly Planned[];
+  readonly images: readonly Imaged[];
+}
+
 /** `path` has to be one that was planned for, or below one; the deepest image that has it is taken. */
-export function placing(planned: readonly Planned[], images: readonly Imaged[]): (path: string) => string {
+export function placing({ planned, images }: Places): (path: string) => string {
   const roots = [...planned].sort((a, b) => b.path.length - a.path.length);
   const deepestFirst = [...images].sort((a, b) => b.top.length - a.top.length);
   return (path) => {
