@@ -1,11 +1,13 @@
 // The one list of adapters.
 import type { Providers } from '../backends/provider.ts';
-import type { SourceSettings } from '../model/plan.ts';
+import type { ReadSource, SourceSettings } from '../model/plan.ts';
 import type { RestoreTarget } from '../model/task.ts';
 import type { DatabaseFreezer } from '../ports/database.ts';
 import type { Restorer } from '../ports/restorer.ts';
+import type { Settled } from '../ports/settled.ts';
 import type { SnapshotProvider } from '../ports/snapshot.ts';
 import type { Source, Warn } from '../ports/source.ts';
+import type { ServerContext } from '../sources/server/resolve.ts';
 
 export const providers: Providers = {
   local: async () => (await import('../backends/local-pool.ts')).localPool,
@@ -20,10 +22,16 @@ export interface SourceContext {
   readonly placeOf?: ((path: string) => string) | undefined;
 }
 
-type Kind = SourceSettings['kind'];
+/** What a plan's source stands for now. */
+export async function settle(source: SourceSettings, context: ServerContext): Promise<Settled> {
+  if (source.kind !== 'server') return { source, found: false, files: [] };
+  return (await import('../sources/server/resolve.ts')).resolveServer(source, context);
+}
+
+type Kind = ReadSource['kind'];
 
 export const sources: {
-  readonly [K in Kind]: (settings: Extract<SourceSettings, { kind: K }>, context: SourceContext) => Promise<Source>;
+  readonly [K in Kind]: (settings: Extract<ReadSource, { kind: K }>, context: SourceContext) => Promise<Source>;
 } = {
   files: async (settings, { warn, own, placeOf }) =>
     (await import('../sources/files/source.ts')).filesSource(settings, { warn, selfExclude: own, ...(placeOf && { placeOf }) }),

@@ -16,6 +16,7 @@ export interface RestoreOptions {
   readonly map?: Readonly<Record<string, string>>;
   readonly loadArgv?: boolean;
   readonly loadShell?: string;
+  readonly loadNamed?: string;
   readonly dryRun?: boolean;
   readonly yes?: boolean;
 }
@@ -34,10 +35,14 @@ export function restoreOptions(command: Command): Command {
     .addOption(disks('--map <disk=target>', 'where each disk goes; may be repeated').argParser(collectMapping))
     .addOption(load('--load-argv', 'feed it to the command that follows after --'))
     .addOption(load('--load-shell <line>', 'feed it to a line for bash, run with pipefail'))
+    .addOption(load('--load-named <name>', 'feed it to a command of /etc/stillpoint/allow.yaml'))
     .option('--verify', 'read again what was written and compare')
     .option('--dry-run', 'only print what would happen')
     .option('-y, --yes', 'do not ask');
 }
+
+/** A server is its disks. */
+const holdsDisks = ({ source }: Restorable): boolean => source === 'disk' || source === 'server';
 
 /** The backup as far as a restore has to know it. */
 export interface Restorable {
@@ -48,15 +53,15 @@ export interface Restorable {
 /** Throws USAGE_ARGUMENT if the options do not fit the backup or each other. */
 export function targetFrom(options: RestoreOptions, words: readonly string[], backup: Restorable, help: string): RestoreTargetInput {
   const wrong = (detail: string): never => fail('USAGE_ARGUMENT', { detail, help });
-  const { target, inPlace, map, loadArgv, loadShell } = options;
-  const loads = loadArgv || loadShell !== undefined;
+  const { target, inPlace, map, loadArgv, loadShell, loadNamed } = options;
+  const loads = loadArgv || loadShell !== undefined || loadNamed !== undefined;
   const ways = [target !== undefined, Boolean(inPlace), map !== undefined, loads].filter(Boolean).length;
   if (ways > 1) wrong('--target, --in-place, --map and --load-… exclude each other');
   if (!loads && words.length > 0) wrong(`unexpected ${words.map((word) => JSON.stringify(word)).join(' ')}`);
-  if (ways === 0) wrong(`where to? --target ${backup.source === 'disk' ? 'DEVICE_OR_FILE' : 'DIRECTORY'} or --in-place is missing`);
+  if (ways === 0) wrong(`where to? --target ${holdsDisks(backup) ? 'DEVICE_OR_FILE' : 'DIRECTORY'} or --in-place is missing`);
   if (loads) return loadFrom(options, words, backup, wrong);
-  if (map !== undefined && backup.source !== 'disk') wrong('--map is for backups of disks');
-  return backup.source === 'disk' ? disksFrom(options, backup, wrong) : filesFrom(options, backup, wrong);
+  if (map !== undefined && !holdsDisks(backup)) wrong('--map is for backups of disks');
+  return holdsDisks(backup) ? disksFrom(options, backup, wrong) : filesFrom(options, backup, wrong);
 }
 
 function filesFrom(options: RestoreOptions, backup: Restorable, wrong: (detail: string) => never): RestoreTargetInput {
@@ -92,10 +97,12 @@ function loadFrom(
   backup: Restorable,
   wrong: (detail: string) => never,
 ): RestoreTargetInput {
-  const { loadArgv, loadShell } = options;
+  const { loadArgv, loadShell, loadNamed } = options;
   if (backup.source !== 'command') wrong('--load-… is for backups of the output of a command');
-  if (loadShell !== undefined)
-    return loadArgv || words.length > 0 ? wrong('--load-argv and --load-shell exclude each other') : { kind: 'command', shell: loadShell };
+  if ([loadArgv || words.length > 0, loadShell !== undefined, loadNamed !== undefined].filter(Boolean).length > 1)
+    wrong('--load-argv, --load-shell and --load-named exclude each other');
+  if (loadNamed !== undefined) return { kind: 'command', named: loadNamed };
+  if (loadShell !== undefined) return { kind: 'command', shell: loadShell };
   if (words.length === 0) wrong('--load-argv needs the command after --, as in: --load-argv -- psql app');
   return { kind: 'command', argv: [...words] };
 }
@@ -104,7 +111,7 @@ function loadFrom(
 export function destroys(target: RestoreTargetInput): string | undefined {
   switch (target.kind) {
     case 'command':
-      return `${target.shell ?? target.argv?.join(' ')} gets the backup as its input and may overwrite what it loads into`;
+      return `${target.named ?? target.shell ?? target.argv?.join(' ')} gets the backup as its input and may overwrite what it loads into`;
     case 'disk': {
       const there = Object.values(target.map).filter(exists);
       return there.length > 0 ? `all of ${there.join(', ')} is overwritten` : undefined;

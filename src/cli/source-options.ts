@@ -7,14 +7,17 @@ import { collect, collectPath, parseSize } from './parse.ts';
 import { choice } from './verb.ts';
 
 export interface SourceOptions {
-  readonly source?: 'files' | 'disk' | 'command';
+  readonly source?: 'files' | 'disk' | 'server' | 'command';
   readonly path?: readonly string[];
   readonly exclude?: readonly string[];
   readonly excludeFile?: readonly string[];
   readonly oneFileSystem?: boolean;
   readonly excludeCaches?: boolean;
+  readonly disks?: 'all' | 'system' | 'data';
+  readonly excludeDisk?: readonly string[];
   readonly argv?: boolean;
   readonly shell?: string;
+  readonly named?: string;
   readonly fileName?: string;
   readonly minBytes?: number;
   readonly expectTail?: string;
@@ -22,9 +25,10 @@ export interface SourceOptions {
 
 export function sourceOptions(command: Command): Command {
   const files = (flags: string, description: string) => new Option(flags, description).helpGroup('Files and disks:');
+  const server = (flags: string, description: string) => new Option(flags, description).helpGroup('All disks of the server:');
   const output = (flags: string, description: string) => new Option(flags, description).helpGroup('Output of a command:');
   return command
-    .addOption(choice('--source <kind>', 'what is read', ['files', 'disk', 'command']))
+    .addOption(choice('--source <kind>', 'what is read', ['files', 'disk', 'server', 'command']))
     .addOption(files('--path <path>', 'file, directory, device or disk image; may be repeated').argParser(collectPath))
     .addOption(
       files('--exclude <glob>', 'leave out what matches (as restic: **, leading ! brings back); may be repeated').argParser(collect),
@@ -32,17 +36,29 @@ export function sourceOptions(command: Command): Command {
     .addOption(files('--exclude-file <file>', 'file with one such pattern a line; may be repeated').argParser(collectPath))
     .addOption(files('--one-file-system', 'stay on the file system of each path'))
     .addOption(files('--exclude-caches', 'leave out directories with a CACHEDIR.TAG'))
+    .addOption(server('--disks <which>', 'those the host runs from, the others, or all (if not given)').choices(['all', 'system', 'data']))
+    .addOption(
+      server('--exclude-disk <name>', 'leave out this disk: /dev/disk/by-id/…, serial number or device; may be repeated').argParser(
+        collect,
+      ),
+    )
     .addOption(output('--argv', 'the command and its arguments follow after --'))
     .addOption(output('--shell <line>', 'a line for bash, run with pipefail'))
+    .addOption(output('--named <name>', 'a command that root has named in /etc/stillpoint/allow.yaml'))
     .addOption(output('--file-name <name>', 'name of the file that the output becomes'))
     .addOption(output('--min-bytes <n>', 'less output is no backup (10M)').argParser(parseSize))
     .addOption(output('--expect-tail <regexp>', 'the last 4 KiB must match, else it is no backup'));
 }
 
+const ofFiles = ['exclude', 'excludeFile', 'oneFileSystem', 'excludeCaches'] as const;
+const ofServer = ['disks', 'excludeDisk'] as const;
+const ofCommand = ['argv', 'shell', 'named', 'fileName', 'minBytes', 'expectTail'] as const;
+
 const foreign = {
-  files: ['argv', 'shell', 'fileName', 'minBytes', 'expectTail'],
-  disk: ['exclude', 'excludeFile', 'oneFileSystem', 'excludeCaches', 'argv', 'shell', 'fileName', 'minBytes', 'expectTail'],
-  command: ['path', 'exclude', 'excludeFile', 'oneFileSystem', 'excludeCaches'],
+  files: [...ofServer, ...ofCommand],
+  disk: [...ofFiles, ...ofServer, ...ofCommand],
+  server: ['path', ...ofFiles, ...ofCommand],
+  command: ['path', ...ofFiles, ...ofServer],
 } as const satisfies Record<string, readonly (keyof SourceOptions)[]>;
 
 /** Whether anything of the source is said at all. */
@@ -62,7 +78,7 @@ export function namesSource(options: SourceOptions, words: readonly string[]): b
 export function sourceFrom(options: SourceOptions, words: readonly string[], help: string, before?: SourceInput): SourceInput {
   const wrong = (detail: string): never => fail('USAGE_ARGUMENT', { detail, help });
   const kind = options.source ?? before?.kind ?? impliedKind(options, words);
-  if (!kind) return wrong('--source is missing: files, disk or command');
+  if (!kind) return wrong('--source is missing: files, disk, server or command');
   const stranger = foreign[kind].find((key) => options[key] !== undefined);
   if (stranger) wrong(`${flagOf(stranger)} does not go with --source ${kind}`);
   if (kind !== 'command' && words.length > 0) wrong(`unexpected ${words.map((word) => JSON.stringify(word)).join(' ')}`);
@@ -72,17 +88,19 @@ export function sourceFrom(options: SourceOptions, words: readonly string[], hel
       return { ...(same as object), kind, paths: paths(options, same, wrong), ...filesDetails(options) };
     case 'disk':
       return { kind, paths: paths(options, same, wrong) };
+    case 'server':
+      return { ...(same as object), kind, ...serverDetails(options) };
     case 'command':
       return commandFrom(options, words, same?.kind === 'command' ? same : undefined, wrong);
   }
 }
 
 function impliedKind(options: SourceOptions, words: readonly string[]): 'command' | undefined {
-  return options.argv || options.shell !== undefined || words.length > 0 ? 'command' : undefined;
+  return options.argv || options.shell !== undefined || options.named !== undefined || words.length > 0 ? 'command' : undefined;
 }
 
 function paths(options: SourceOptions, same: SourceInput | undefined, wrong: (detail: string) => never): string[] {
-  const before = same && same.kind !== 'command' ? same.paths : undefined;
+  const before = same && 'paths' in same ? same.paths : undefined;
   const given = options.path ?? before;
   return given && given.length > 0 ? [...given] : wrong('--path is missing');
 }
@@ -96,6 +114,11 @@ function filesDetails({ exclude, excludeFile, oneFileSystem, excludeCaches }: So
   };
 }
 
+const serverDetails = ({ disks, excludeDisk }: SourceOptions) => ({
+  ...(disks && { disks }),
+  ...(excludeDisk && { exclude: [...excludeDisk] }),
+});
+
 type CommandInput = Extract<SourceInput, { kind: 'command' }>;
 
 function commandFrom(
@@ -104,17 +127,20 @@ function commandFrom(
   same: CommandInput | undefined,
   wrong: (detail: string) => never,
 ): SourceInput {
-  const { shell, fileName, minBytes, expectTail } = options;
-  if (shell !== undefined && words.length > 0) wrong('--shell and a command after -- exclude each other');
+  const { shell, named, fileName, minBytes, expectTail } = options;
+  if ([shell !== undefined, named !== undefined, words.length > 0].filter(Boolean).length > 1)
+    wrong('--shell, --named and a command after -- exclude each other');
   if (options.argv && words.length === 0) wrong('--argv needs the command after --, as in: --argv -- pg_dump app');
-  const { argv: oldArgv, shell: oldShell, ...rest } = same ?? { kind: 'command' as const };
+  const { argv: oldArgv, shell: oldShell, named: oldNamed, ...rest } = same ?? { kind: 'command' as const };
   const what =
     shell !== undefined
       ? { shell }
-      : words.length > 0
-        ? { argv: [...words] }
-        : { ...(oldArgv && { argv: oldArgv }), ...(oldShell !== undefined && { shell: oldShell }) };
-  if (!('shell' in what) && !('argv' in what)) wrong('--shell LINE or --argv -- COMMAND is missing');
+      : named !== undefined
+        ? { named }
+        : words.length > 0
+          ? { argv: [...words] }
+          : { ...(oldArgv && { argv: oldArgv }), ...(oldShell !== undefined && { shell: oldShell }), ...(oldNamed && { named: oldNamed }) };
+  if (Object.keys(what).length === 0) wrong('--shell LINE, --named NAME or --argv -- COMMAND is missing');
   return {
     ...rest,
     kind: 'command',

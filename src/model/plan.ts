@@ -20,12 +20,29 @@ export interface DiskSource {
   readonly paths: readonly string[];
 }
 
-export interface CommandSource {
-  readonly kind: 'command';
-  /** Either an argument list … */
+/** All disks of the host, as they are found at the start of each backup: those that were added since are in it. */
+export interface ServerSource {
+  readonly kind: 'server';
+  /** `system`: those that the host starts and runs from; `data`: the others. */
+  readonly disks: 'all' | 'system' | 'data';
+  /** Device paths, stable names (/dev/disk/by-id/…) or serial numbers. */
+  readonly exclude: readonly string[];
+}
+
+/** One of three. */
+export interface CommandWords {
+  /** An argument list … */
   readonly argv?: readonly string[];
-  /** … or a line for bash, run with pipefail. */
+  /** … or a line for bash, run with pipefail … */
   readonly shell?: string;
+  /** … or a name of /etc/stillpoint/allow.yaml. */
+  readonly named?: string;
+}
+
+export interface CommandSource extends CommandWords {
+  readonly kind: 'command';
+  /** As whom it runs, once its name was looked up; the task itself if left out. */
+  readonly user?: string;
   /** Name of the file that the output becomes. */
   readonly fileName: string;
   /** Refuse less output than this (bytes). */
@@ -34,7 +51,10 @@ export interface CommandSource {
   readonly expectTail?: string;
 }
 
-export type SourceSettings = FilesSource | DiskSource | CommandSource;
+/** What can be read as it is named. */
+export type ReadSource = FilesSource | DiskSource | CommandSource;
+
+export type SourceSettings = ReadSource | ServerSource;
 
 export interface Plan {
   readonly id: string;

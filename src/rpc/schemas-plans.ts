@@ -15,22 +15,36 @@ export const FilesSourceInput = strict({
 
 export const DiskSourceInput = strict({ kind: Type.Literal('disk'), paths: Paths });
 
+export const ServerSourceInput = strict({
+  kind: Type.Literal('server'),
+  disks: Type.Optional(
+    Type.Union([Type.Literal('all'), Type.Literal('system'), Type.Literal('data')], {
+      description: 'found at the start of each backup; system: what the host starts and runs from; data: the others; all if not given',
+    }),
+  ),
+  exclude: Type.Optional(
+    Type.Array(Type.String({ minLength: 1 }), { description: 'stable names (/dev/disk/by-id/…), serial numbers or device paths' }),
+  ),
+});
+
 export const CommandSourceInput = strict({
   kind: Type.Literal('command'),
   argv: Type.Optional(Type.Array(Type.String(), { minItems: 1 })),
   shell: Type.Optional(Type.String({ minLength: 1, description: 'a line for bash, run with pipefail' })),
+  named: Type.Optional(Type.String({ minLength: 1, description: 'a command of /etc/stillpoint/allow.yaml' })),
   fileName: Type.Optional(Type.String({ description: 'name of the file that the output becomes; the plan’s name if not given' })),
   minBytes: Type.Optional(Type.Integer({ minimum: 0 })),
   expectTail: Type.Optional(Type.String({ description: 'regular expression that the last 4 KiB must match' })),
 });
 
 /** As a caller gives it; what is left out takes the defaults of model/plan.ts. */
-export const SourceInput = Type.Union([FilesSourceInput, DiskSourceInput, CommandSourceInput]);
+export const SourceInput = Type.Union([FilesSourceInput, DiskSourceInput, ServerSourceInput, CommandSourceInput]);
 export type SourceInput = Static<typeof SourceInput>;
 
 const Source = Type.Union([
   Type.Required(FilesSourceInput),
   DiskSourceInput,
+  Type.Required(ServerSourceInput),
   strict({
     ...CommandSourceInput.properties,
     fileName: Type.String(),
@@ -46,7 +60,19 @@ const Consistency = strict({
   freezeLimit: Type.Integer({ minimum: 1, maximum: 600, description: 'seconds from the first freeze to the last thaw, at most' }),
 });
 
-const SourceKind = Type.Union([Type.Literal('files'), Type.Literal('disk'), Type.Literal('command')]);
+const SourceKind = Type.Union([Type.Literal('files'), Type.Literal('disk'), Type.Literal('server'), Type.Literal('command')]);
+
+/** Of a server, as the host is now. */
+const FoundDisk = strict({
+  path: Type.String(),
+  names: Type.Array(Type.String(), { description: 'what else it is known by, also after a restart' }),
+  model: Type.Optional(Type.String()),
+  size: Type.Integer({ description: 'bytes' }),
+  system: Type.Boolean({ description: 'the host starts or runs from it' }),
+  uses: Type.Array(strict({ point: Type.String({ description: 'a mount point, or swap' }), writable: Type.Boolean() })),
+  excluded: Type.Boolean({ description: 'the plan leaves it out' }),
+});
+export type FoundDisk = Static<typeof FoundDisk>;
 
 export const Plan = strict({
   id: Type.String(),
@@ -55,6 +81,7 @@ export const Plan = strict({
   vaultId: Type.String(),
   vaultName: Type.String(),
   source: Source,
+  disks: Type.Optional(Type.Array(FoundDisk, { description: 'source server, where one plan is shown: what it would read now' })),
   method: Type.String(),
   strategy: Type.Literal('manual'),
   consistency: Consistency,
@@ -70,7 +97,7 @@ export const PlanCreate = strict({
   description: Type.Optional(Type.String()),
   vault: Type.Optional(Type.String({ description: 'ID or name; may be left out while there is just one' })),
   source: SourceInput,
-  method: Type.Optional(Type.String({ description: 'files: snapshot; disk: direct; command: stream' })),
+  method: Type.Optional(Type.String({ description: 'files: snapshot; disk, server: direct; command: stream' })),
   strategy: Type.Optional(Type.Literal('manual')),
   consistency: Type.Optional(Type.Partial(Consistency, { additionalProperties: false })),
   allowMissing: Type.Optional(Type.Boolean({ description: 'accept paths that do not exist yet' })),

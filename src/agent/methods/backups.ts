@@ -14,13 +14,14 @@ import { checkDescription, checkName, freeName, madeUpName } from '../names.ts';
 import { pageOptions } from '../queries.ts';
 import type { TaskDesk } from '../task-desk.ts';
 import { backupView, taskView } from '../views.ts';
+import { commandWords } from './plans.ts';
 import { needState } from './vaults.ts';
 
 type Methods = Pick<Handlers, 'backupRun' | 'backupList' | 'backupShow' | 'backupRestore' | 'backupDelete'>;
 
 const gigabyte = 1024 ** 3;
 /** What a source read without a snapshot is worth: each file as it was when it was read, a disk or a stream nothing. */
-const consistencyOf = { files: 'file', disk: 'none', command: 'none' } as const;
+const consistencyOf = { files: 'file', disk: 'none', server: 'none', command: 'none' } as const;
 
 export function backupMethods(context: AgentContext, desk: TaskDesk): Methods {
   const { state, clock } = context;
@@ -47,7 +48,7 @@ export function backupMethods(context: AgentContext, desk: TaskDesk): Methods {
         ...(description !== '' && { description }),
       };
       return state.transaction(() => {
-        const backup = newBackup(vault.id, tags, plan.source.kind === 'command' ? [] : plan.source.paths, clock.now());
+        const backup = newBackup(vault.id, tags, 'paths' in plan.source ? plan.source.paths : [], clock.now());
         state.backups.insert(backup);
         const request = { type: 'backup', tags, full } as const;
         const task = desk.submit({ type: 'backup', name, request, vaultId: vault.id, planId: plan.id, backupId: backup.id });
@@ -184,6 +185,5 @@ export function completeTarget(input: RestoreTargetInput): RestoreTarget {
     Object.values(input.map).forEach(needAbsolute);
     return { kind: 'disk', map: input.map, verify: input.verify ?? false };
   }
-  if ((input.argv === undefined) === (input.shell === undefined)) fail('USAGE', { detail: 'a command target takes either argv or shell' });
-  return { kind: 'command', ...(input.argv && { argv: input.argv }), ...(input.shell && { shell: input.shell }) };
+  return { kind: 'command', ...commandWords(input, 'a command target') };
 }

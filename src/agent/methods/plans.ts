@@ -1,10 +1,12 @@
 import { stat } from 'node:fs/promises';
 import { isAbsolute, normalize } from 'node:path';
 import { errnoOf, fail } from '../../base/errors.ts';
+import { type HostDisk, hostDisks } from '../../base/host-disks.ts';
 import { type ConsistencyChoice, defaultConsistency } from '../../model/consistency.ts';
-import type { Plan, SourceSettings } from '../../model/plan.ts';
+import type { CommandWords, Plan, SourceSettings } from '../../model/plan.ts';
 import type { Handlers } from '../../rpc/handlers.ts';
-import type { PlanCreate, SourceInput } from '../../rpc/schemas.ts';
+import type { PlanCreate, Plan as PlanView, SourceInput } from '../../rpc/schemas.ts';
+import { chooseDisks, chosenOf } from '../../sources/server/choose.ts';
 import { newId } from '../../state/state.ts';
 import { equals } from '../../state/table.ts';
 import type { VaultRow } from '../../state/vaults.ts';
@@ -15,10 +17,16 @@ import { planView } from '../views.ts';
 
 type Methods = Pick<Handlers, 'planCreate' | 'planList' | 'planShow' | 'planUpdate' | 'planDelete'>;
 
-const methodOf: Readonly<Record<SourceSettings['kind'], string>> = { files: 'snapshot', disk: 'direct', command: 'stream' };
+const methodOf: Readonly<Record<SourceSettings['kind'], string>> = {
+  files: 'snapshot',
+  disk: 'direct',
+  server: 'direct',
+  command: 'stream',
+};
 
 export function planMethods(context: AgentContext): Methods {
   const { state, clock } = context;
+  const view = (plan: Plan): PlanView => ({ ...planView(state, plan), ...disksOf(plan.source) });
 
   function refuseTaken(name: string): void {
     if (state.plans.where([equals('name', name)]).length > 0) fail('ALREADY_EXISTS', { what: 'plan', id: name });
@@ -47,7 +55,7 @@ export function planMethods(context: AgentContext): Methods {
         updatedAt: now,
       };
       state.plans.insert(plan);
-      return planView(state, plan);
+      return view(plan);
     },
     planList({ query }) {
       const { source, vault } = query;
@@ -59,7 +67,7 @@ export function planMethods(context: AgentContext): Methods {
       );
       return { ...page, items: page.items.map((row) => planView(state, row)) };
     },
-    planShow: ({ params }) => planView(state, state.plans.find(params.id)),
+    planShow: ({ params }) => view(state.plans.find(params.id)),
     async planUpdate({ params, body }) {
       const plan = state.plans.find(params.id);
       const name = body.name === undefined ? plan.name : checkName(body.name);
@@ -71,7 +79,7 @@ export function planMethods(context: AgentContext): Methods {
       if (body.source !== undefined && !body.allowMissing) await expectPaths(source);
       if (name !== plan.name) refuseTaken(name);
       state.plans.update(plan.id, { name, description, vaultId, source, method, consistency, updatedAt: clock.now() });
-      return planView(state, state.plans.find(plan.id));
+      return view(state.plans.find(plan.id));
     },
     planDelete({ params }) {
       const plan = state.plans.find(params.id);
@@ -117,12 +125,19 @@ export function completeSource(input: SourceInput, planName: string): SourceSett
     const { paths, excludes = [], excludeFiles = [], oneFileSystem = false, excludeCaches = false } = input;
     return { kind: 'files', paths: paths.map(absolute), excludes, excludeFiles: excludeFiles.map(absolute), oneFileSystem, excludeCaches };
   }
-  const { argv, shell, fileName = planName, minBytes = 0, expectTail } = input;
-  if ((argv === undefined) === (shell === undefined)) fail('USAGE', { detail: 'a command source takes either argv or shell' });
+  if (input.kind === 'server') return { kind: 'server', disks: input.disks ?? 'all', exclude: (input.exclude ?? []).map(diskName) };
+  const { fileName = planName, minBytes = 0, expectTail } = input;
+  const words = commandWords(input, 'a command source');
   if (fileName === '' || fileName === '.' || fileName === '..' || /[/\0]/.test(fileName))
     fail('USAGE', { detail: `source.fileName ${JSON.stringify(fileName)} is no file name` });
   if (expectTail !== undefined) checkExpression(expectTail);
-  return { kind: 'command', fileName, minBytes, ...(argv && { argv }), ...(shell && { shell }), ...(expectTail && { expectTail }) };
+  return { kind: 'command', fileName, minBytes, ...words, ...(expectTail && { expectTail }) };
+}
+
+/** Throws USAGE unless it is one of the three. */
+export function commandWords({ argv, shell, named }: CommandWords, what: string): CommandWords {
+  const words = { ...(argv && { argv }), ...(shell && { shell }), ...(named && { named }) };
+  return Object.keys(words).length === 1 ? words : fail('USAGE', { detail: `${what} takes one of argv, shell and named` });
 }
 
 function checkExpression(text: string): void {
@@ -138,8 +153,20 @@ function absolute(path: string): string {
   return normalize(path).replace(/(?<=.)\/+$/, '');
 }
 
+/** A serial number stays as it is. */
+const diskName = (name: string): string => (name.startsWith('/') ? absolute(name) : name);
+
+/** What a plan of a server would read now. */
+function disksOf(source: SourceSettings): Pick<PlanView, 'disks'> {
+  if (source.kind !== 'server') return {};
+  const { chosen, excluded } = chooseDisks(source, hostDisks().disks);
+  const shown = (excludes: boolean) => (disk: HostDisk) => ({ ...disk, names: [...disk.names], uses: [...disk.uses], excluded: excludes });
+  return { disks: [...chosen.map(shown(false)), ...excluded.map(shown(true))] };
+}
+
 async function expectPaths(source: SourceSettings): Promise<void> {
-  if (source.kind === 'command') return;
+  if (source.kind === 'server') chosenOf(source, hostDisks().disks);
+  if (!('paths' in source)) return;
   for (const path of source.paths) {
     await stat(path).catch((error: unknown) => {
       // What the agent may not see (EACCES) the task process may.

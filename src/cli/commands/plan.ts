@@ -1,7 +1,7 @@
 // agentcli plan …
 import type { Command } from 'commander';
 import { fail } from '../../base/errors.ts';
-import type { Plan } from '../../rpc/schemas-plans.ts';
+import type { FoundDisk, Plan } from '../../rpc/schemas-plans.ts';
 import { type ConsistencyOptions, consistencyFrom, consistencyOptions, consistencyText } from '../consistency-options.ts';
 import { formatSize, formatTime, shortId } from '../format.ts';
 import { printList, readPages } from '../list.ts';
@@ -30,6 +30,7 @@ export function addPlan(noun: Command, session: Session): void {
         'say what is backed up, how, and where to',
         'agentcli plan create etc --vault main --source files --path /etc --path /root --exclude "*.tmp"',
         'agentcli plan create system --vault main --source disk --path /dev/vdb',
+        'agentcli plan create host --vault main --source server --exclude-disk /dev/disk/by-id/usb-Backup_Drive',
         'agentcli plan create app-db --vault main --source command --file-name app.sql --argv -- mysqldump --single-transaction app',
       ).option('--vault <vault>', 'may be left out while there is just one'),
     ),
@@ -57,7 +58,7 @@ export function addPlan(noun: Command, session: Session): void {
 
   listOptions(verb(noun, 'list', 'list plans', 'agentcli plan list'))
     .option('--vault <vault>', 'only plans into this vault')
-    .addOption(choice('--source <kind>', 'only plans of this source', ['files', 'disk', 'command']).helpGroup('Filters:'))
+    .addOption(choice('--source <kind>', 'only plans of this source', ['files', 'disk', 'server', 'command']).helpGroup('Filters:'))
     .action(async (options: ListOptions & { readonly vault?: string; readonly source?: Kind }) => {
       const client = await session.agent();
       const { vault, source } = options;
@@ -126,8 +127,9 @@ export function addPlan(noun: Command, session: Session): void {
 }
 
 function sourceText({ source }: Plan): string {
+  if (source.kind === 'server') return `${source.disks === 'all' ? 'all' : `all ${source.disks}`} disks of this host`;
   if (source.kind !== 'command') return printable(source.paths.join(' '));
-  return printable(source.shell ?? source.argv?.map(quoted).join(' ') ?? '');
+  return printable(source.named ?? source.shell ?? source.argv?.map(quoted).join(' ') ?? '');
 }
 
 /** As a shell would need it; only to be read. */
@@ -135,11 +137,22 @@ function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
+/** A host of containers has hundreds of mounts on one disk. */
+const pointsShown = 5;
+
+/** One line: what it is, and whether a backup would read it. */
+function diskText({ path, size, system, uses, excluded }: FoundDisk): string {
+  const points = uses.map(({ point, writable }) => (writable ? point : `${point} (read-only)`));
+  const more = points.length > pointsShown ? ` and ${points.length - pointsShown} more` : '';
+  const used = points.length > 0 ? `in use: ${points.slice(0, pointsShown).join(' ')}${more}` : 'not in use';
+  return printable([path, formatSize(size), system ? 'system disk' : 'data disk', used, ...(excluded ? ['excluded'] : [])].join('  '));
+}
+
 async function printPlan(session: Session, plan: Plan): Promise<void> {
   if (session.json) return session.printJson(plan);
   const { detailsText, stateText } = await import('../print.ts');
   const { paint } = session.terminal;
-  const { source, lastTask } = plan;
+  const { source, disks = [], lastTask } = plan;
   const lines = (values: readonly string[]) => values.map(printable).join('\n');
   const reads: (readonly [string, string | undefined])[] =
     source.kind === 'command'
@@ -149,7 +162,13 @@ async function printPlan(session: Session, plan: Plan): Promise<void> {
           ['At least', source.minBytes > 0 ? formatSize(source.minBytes) : undefined],
           ['Must end with', source.expectTail && printable(source.expectTail)],
         ]
-      : [['Paths', lines(source.paths)]];
+      : source.kind === 'server'
+        ? [
+            ['Reads', sourceText(plan)],
+            ['Excludes', lines(source.exclude)],
+            ['Disks now', disks.map(diskText).join('\n') || 'none: its next backup will fail'],
+          ]
+        : [['Paths', lines(source.paths)]];
   if (source.kind === 'files') {
     const flags = [...(source.oneFileSystem ? ['one file system'] : []), ...(source.excludeCaches ? ['no caches'] : [])];
     reads.push(['Excludes', lines(source.excludes)], ['Exclude files', lines(source.excludeFiles)], ['Options', flags.join(', ')]);

@@ -1,7 +1,8 @@
 // Disks: block devices and image files, several as one group, in fixed blocks of 1 MiB.
 import { statSync } from 'node:fs';
-import { type DiskFacts, diskFacts, mountsOf } from '../../base/block-device.ts';
+import { type DiskFacts, diskFacts } from '../../base/block-device.ts';
 import { errnoOf, fail } from '../../base/errors.ts';
+import { writerOfDisk } from '../../base/open-for-writing.ts';
 import { joined } from '../../base/own-memory.ts';
 import type { NodeTime } from '../../model/node.ts';
 import type { DiskSource } from '../../model/plan.ts';
@@ -29,21 +30,29 @@ export interface DiskSourceOptions {
 /** Throws SOURCE_MISSING, SOURCE_NOT_DISK, SOURCE_UNREADABLE. */
 export function diskSource(settings: DiskSource, { warn, placeOf = (path) => path }: DiskSourceOptions): Source {
   const disks = settings.paths.map((path): Disk => ({ path, image: placeOf(path), facts: factsOf(path, placeOf(path)) }));
-  for (const { path, image, facts } of disks)
-    for (const mount of image === path ? mountsOf(path, facts) : [])
-      if (mount.writable) warn({ item: path, detail: `it is mounted on ${mount.point}: what is written meanwhile makes a torn image` });
+  for (const { path, image } of disks) {
+    const writer = image === path ? writerOfDisk(path) : undefined;
+    if (writer && !writer.unknown) warn({ item: path, detail: `it is ${writer.what}: what is written meanwhile makes a torn image` });
+  }
   const now = wholeSeconds(Date.now());
   const leaves = disks.map((disk) => ({ path: disk.path, entry: (name: string) => diskEntry(name, disk, now) }));
+  let listed = false;
   return {
     paths: settings.paths,
     excludes: [],
     estimate: { bytes: disks.reduce((sum, disk) => sum + disk.facts.size, 0), files: disks.length },
-    list: async function* () {
-      yield* sorted(treeOf(leaves, now));
+    list() {
+      if (listed) throw new Error('a source is listed once');
+      listed = true;
+      return entries(sorted(treeOf(leaves, now)));
     },
     finish: async () => undefined,
     close: async () => undefined,
   };
+}
+
+async function* entries(all: readonly Entry[]): AsyncGenerator<Entry> {
+  yield* all;
 }
 
 function factsOf(path: string, image: string): DiskFacts {
