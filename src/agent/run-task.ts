@@ -2,6 +2,7 @@
 import type { Writable } from 'node:stream';
 import { bindPool, openBackend, probePool } from '../backends/open.ts';
 import { fail } from '../base/errors.ts';
+import type { HostDisks } from '../base/host-disks.ts';
 import type { Limit } from '../base/limit.ts';
 import { systemClock } from '../base/system-clock.ts';
 import { backUp } from '../engine/backup.ts';
@@ -11,7 +12,7 @@ import { forget, prune } from '../engine/expire.ts';
 import { cat, diff, find, ls } from '../engine/look.ts';
 import { restore } from '../engine/restore.ts';
 import { attachVault, createVault, deleteVault, manageKeys, scanVault, unlockVault } from '../engine/vault.ts';
-import type { SourceSettings } from '../model/plan.ts';
+import type { ReadSource } from '../model/plan.ts';
 import type { PoolAccess } from '../model/pool.ts';
 import type { Progress, RestoreTarget, TaskResult, TaskSpec, TaskType, VaultAccess } from '../model/task.ts';
 import type { Backend } from '../ports/backend.ts';
@@ -20,7 +21,7 @@ import type { Source, Warn } from '../ports/source.ts';
 import { createRepository, type LockKeeper, openRepository, type RepositoryOptions } from '../repository/repository.ts';
 import { freezeApplications, groundOf } from './still-ground.ts';
 import type { TaskHost } from './task-host.ts';
-import { providers, restorers, type SourceContext, sources } from './wiring.ts';
+import { providers, restorers, type SourceContext, settle, sources } from './wiring.ts';
 
 export interface TaskContext {
   readonly signal: AbortSignal;
@@ -33,6 +34,7 @@ export interface TaskContext {
   /** What tests set otherwise. */
   readonly repository?: Partial<RepositoryOptions>;
   readonly wrapBackend?: (backend: Backend) => Backend;
+  readonly findDisks?: () => HostDisks;
 }
 
 const types: { readonly [T in TaskType]: (spec: Extract<TaskSpec, { type: T }>, deps: EngineDeps) => Promise<TaskResult> } = {
@@ -97,17 +99,15 @@ function engineDeps(spec: TaskSpec, context: TaskContext): EngineDeps {
       await bindPool(providers, pool, poolId, create, { limit });
       return { ...report, poolId };
     },
-    groundOf: (backup) => groundOf(backup, context.host, warn),
-    freeze: (backup) => freezeApplications(backup, { ...context.host.freezer, signal }),
+    settle: (source, tell) => settle(source, { warn: tell, pools: localPools(spec), findDisks: context.findDisks }),
+    groundOf: (backup) => groundOf(backup, context.host.images, warn),
+    freeze: (backup, writersOf) => freezeApplications(backup, { ...context.host.freezer, signal }, writersOf),
     openSource: (settings, tell, placeOf) => openSource(settings, { warn: tell, own, placeOf }),
     restorer: (target) => openRestorer(target, { own }),
   };
 }
 
-function openSource<K extends SourceSettings['kind']>(
-  settings: Extract<SourceSettings, { kind: K }>,
-  context: SourceContext,
-): Promise<Source> {
+function openSource<K extends ReadSource['kind']>(settings: Extract<ReadSource, { kind: K }>, context: SourceContext): Promise<Source> {
   return sources[settings.kind as K](settings, context);
 }
 

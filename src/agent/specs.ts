@@ -15,6 +15,7 @@ export function specOf(context: AgentContext, task: TaskRow): TaskSpec {
   const request = task.request as TaskRequest;
   if (request.type === 'attended') fail('TASK_DIED', { detail: 'the agent was restarted before it began' });
   const vault = vaultAccess(context, context.state.vaults.find(task.vaultId ?? ''));
+  if (request.type === 'restore') return { ...request, vault, task: task.id };
   if (request.type !== 'backup') return { ...request, vault };
   const plan = context.state.plans.find(task.planId ?? '');
   const parent = request.full ? undefined : parentOf(context, plan.id, plan.vaultId)?.record;

@@ -12,7 +12,10 @@ import type { TaskHost } from './task-host.ts';
 const progressEvery = 200;
 
 /** Serves one task; resolves with the exit code when everything is said. `changes`: what tests set otherwise. */
-export async function serveTask(host: TaskHost, changes: Pick<TaskContext, 'repository' | 'wrapBackend'> = {}): Promise<number> {
+export async function serveTask(
+  host: TaskHost,
+  changes: Pick<TaskContext, 'repository' | 'wrapBackend' | 'findDisks'> = {},
+): Promise<number> {
   const orders = new Socket({ fd: 3, readable: true, writable: false });
   const events = new Socket({ fd: 4, readable: false, writable: true });
   const stop = new AbortController();
@@ -37,7 +40,7 @@ export async function serveTask(host: TaskHost, changes: Pick<TaskContext, 'repo
   limit.setRate('pool' in spec ? spec.pool.bandwidth : spec.vault.pool.bandwidth);
 
   try {
-    const result = await runTask(spec, {
+    const result = await runTask(host.judge(spec), {
       signal: stop.signal,
       warn: (warning) => void say({ type: 'warning', warning }),
       progress: throttled((progress) => void say({ type: 'progress', progress })),

@@ -67,6 +67,12 @@ export const errorCodes = {
     'cannot listen on {address}: {detail}',
     'Set another port in conf/agent.yaml or with AGENT_PORT (0 takes a free one).',
   ),
+  PROVIDER_UNREACHABLE: entry(
+    'unreachable',
+    'rdprovider does not answer: {detail}',
+    'Start the service rdprovider; log/monitor.log says why it does not run.',
+    'later',
+  ),
   AGENT_STOPPING: entry('unreachable', 'the agent is stopping', 'Run it again once the agent has started.', 'later'),
 
   CONFIG_INVALID: entry('usage', 'the file {file} is not usable: {detail}', 'Mend it, then start the agent again.'),
@@ -223,6 +229,18 @@ export const errorCodes = {
     'later',
   ),
   TARGET_VERIFY: entry('damaged', '{count} restored files differ from the backup', 'Run the restore again with --overwrite always.'),
+
+  NOT_ALLOWED: entry(
+    'refused',
+    '{what} is not allowed on this host: {reason}',
+    'What may be done with more rights than those of the agent is named by root in /etc/stillpoint/allow.yaml.',
+  ),
+  APPROVAL_NEEDED: entry(
+    'refused',
+    'to restore {place} root has to approve it: {reason}',
+    'Run agentcli task approve {task} as root on this host; then start the same restore again within 24 hours.',
+  ),
+  ROOT_NEEDED: entry('refused', '{what} is for root only', 'Log in to this host as root, or use sudo, and run it again.'),
 
   TASK_CANCELLED: entry('cancelled', 'the task was cancelled', 'Run it again when you like; what was stored so far is not sent again.'),
   TASK_GOES_ON: entry(

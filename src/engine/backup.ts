@@ -4,12 +4,15 @@ import { asStillpointError, isCode } from '../base/errors.ts';
 import type { BackupTags } from '../model/backup.ts';
 import type { ConsistencyMark } from '../model/consistency.ts';
 import type { TaskResult, TaskSpec } from '../model/task.ts';
+import type { Settled } from '../ports/settled.ts';
 import type { Source } from '../ports/source.ts';
 import { formatMs, type Lock, type RecordFile, type Repository, recordInfo, type Saved, tagsOf } from '../repository/repository.ts';
 import { agentFile, freezeFile, type OwnFile, timeOfSameConfig, withOwnFiles } from './agent-config.ts';
 import type { EngineDeps } from './deps.ts';
+import { diskChanges } from './disk-changes.ts';
 import { type StillPoint, stillPoint } from './still-point.ts';
 import { version } from './version.ts';
+import { watched } from './watched.ts';
 
 export type BackupSpec = Extract<TaskSpec, { type: 'backup' }>;
 
@@ -19,6 +22,7 @@ const healPatience = 60_000;
 /** What the steps of one backup work with. */
 interface Run {
   readonly spec: BackupSpec;
+  readonly settled: Settled;
   readonly deps: EngineDeps;
   readonly vault: Repository;
   readonly lock: Lock;
@@ -26,8 +30,8 @@ interface Run {
 }
 
 /**
- * open vault → freeze → snapshot → thaw → open source → parent → save → write the record last. Nothing is a backup before its record is
- * written.
+ * open vault → settle what is read → freeze → snapshot → thaw → open source → parent → save → write the record last. Nothing is a backup
+ * before its record is written.
  */
 export async function backUp(spec: BackupSpec, outer: EngineDeps): Promise<TaskResult> {
   const startedAt = outer.clock.now();
@@ -41,15 +45,26 @@ export async function backUp(spec: BackupSpec, outer: EngineDeps): Promise<TaskR
   try {
     const backup = await underLock(vault, async (lock) => {
       await vault.loadIndex(spec.full);
-      const run: Run = { spec, deps, vault, lock, startedAt };
-      const point = await stillPoint(spec.consistency, await deps.groundOf(spec), { ...deps, freeze: () => deps.freeze(spec) });
+      const settled = await deps.settle(spec.source, warn);
+      const host = { ...spec, source: settled.source };
+      const point = await stillPoint(spec.consistency, await deps.groundOf(host), {
+        ...deps,
+        freeze: (writersOf) => deps.freeze(host, writersOf),
+      });
+      const watch = watched(() => point.intact(), deps.signal);
+      const run: Run = { spec, settled, deps: { ...deps, signal: watch.signal }, vault, lock, startedAt };
       try {
         const read = spec.full ? await readVerified(run, point) : await readSource(run, point);
         await point.intact();
+        if (settled.found) for (const change of diskChanges(read.before?.paths ?? read.paths, read.paths)) warn(change);
         const record = recordOf(run, read, point.mark, warnings);
         const id = await vault.records.save(record, lock);
         return recordInfo(id, record);
+      } catch (error) {
+        watch.throwIfLost();
+        throw error;
       } finally {
+        watch.stop();
         await point.close();
       }
     });
@@ -75,11 +90,13 @@ interface Read {
   readonly paths: readonly string[];
   readonly excludes: readonly string[];
   readonly parent: RecordFile | undefined;
+  /** The last backup, also where none of its files was relied upon. */
+  readonly before: RecordFile | undefined;
 }
 
 async function readSource(run: Run, point: StillPoint): Promise<Read> {
-  const { spec, deps, vault } = run;
-  const source = await deps.openSource(spec.source, deps.warn, point.placeOf);
+  const { spec, settled, deps, vault } = run;
+  const source = await deps.openSource(settled.source, deps.warn, point.placeOf);
   // A source that is waiting for its data (a command that prints nothing yet) would not notice otherwise.
   const letGo = () => void source.close();
   deps.signal.addEventListener('abort', letGo);
@@ -88,19 +105,24 @@ async function readSource(run: Run, point: StillPoint): Promise<Read> {
     const before = await parentOf(spec, source, vault);
     const parent = spec.full ? undefined : before;
     const saved = await save(run, withOwnFiles(source, await ownFiles(run, before, point)), parent);
-    return { saved, paths: source.paths, excludes: source.excludes, parent };
+    return { saved, paths: source.paths, excludes: source.excludes, parent, before };
   } finally {
     deps.signal.removeEventListener('abort', letGo);
     await source.close();
   }
 }
 
-/** The agent's configuration, as old as it is, so that a backup of what did not change is the same tree; and what was frozen, if anything was. */
-async function ownFiles({ spec, vault, startedAt }: Run, before: RecordFile | undefined, { freeze }: StillPoint): Promise<OwnFile[]> {
+/** The agent's configuration, as old as it is, so that a backup of what did not change is the same tree; what was found out; and what was frozen. */
+async function ownFiles(
+  { spec, settled, vault, startedAt }: Run,
+  before: RecordFile | undefined,
+  { freeze }: StillPoint,
+): Promise<OwnFile[]> {
   const now = { seconds: Math.floor(startedAt / 1000), nanos: 0 };
   const since = before && (await timeOfSameConfig(vault, before.tree, spec.agentConfig));
   const config = { name: agentFile, text: spec.agentConfig, time: since ?? now };
-  return freeze ? [config, { name: freezeFile, text: JSON.stringify(freeze), time: now }] : [config];
+  const found = [...settled.files, ...(freeze ? [{ name: freezeFile, text: JSON.stringify(freeze) }] : [])];
+  return [config, ...found.map((file) => ({ ...file, time: now }))];
 }
 
 /** A full backup trusts nothing that is stored: every block it relies on is read and proven; what is damaged is stored anew. */

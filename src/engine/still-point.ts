@@ -1,19 +1,26 @@
 // freeze → snapshot → thaw: how what a backup reads becomes one moment, and how far that can be claimed.
-import { asStillpointError, fail, failure, type Problem, type StillpointError } from '../base/errors.ts';
+import { asStillpointError, fail, failure, type Problem, StillpointError } from '../base/errors.ts';
 import type { ConsistencyChoice, ConsistencyMark } from '../model/consistency.ts';
 import type { FactsByName, ThawReport } from '../model/freeze.ts';
+import type { DiskWriter } from '../model/images.ts';
+import { placing } from '../model/place.ts';
 import type { Snapshot } from '../ports/snapshot.ts';
 import type { Warn } from '../ports/source.ts';
+import { uncovered } from './covered.ts';
 
 /** What the source lies on, and the image that could be made of it. */
 export interface Ground {
   /** What reading it as it is would be worth; `none` for a disk that is written to meanwhile, with what writes to it. */
   readonly live: ConsistencyMark['level'];
-  readonly writer?: { readonly path: string; readonly mount: string };
+  readonly writer?: DiskWriter;
   /** Why there is no image; undefined: there is one. */
   readonly none?: Problem;
-  /** Why the image would not be one moment. */
-  readonly apart?: string;
+  /** Why the image would not be one moment: its volumes are imaged one after the other. Whoever writes to them has to stand still meanwhile. */
+  readonly apart?: { readonly reason: string; readonly volumes: readonly string[] };
+  /** Whether a path of this host is in the backup, and imaged. */
+  readonly covered?: (path: string) => boolean;
+  /** What is read live beside the image, which nobody can make one moment with it. */
+  readonly beside?: string;
   take(): Promise<Snapshot>;
 }
 
@@ -21,7 +28,9 @@ export interface Ground {
 export interface Frozen {
   /** None where no application was found. */
   readonly names: readonly string[];
-  /** Why it cannot be said that they hold still since they were frozen; undefined: they do. Never rejects. */
+  /** The processes that write to the volumes were stopped, too; until the proof. */
+  readonly writersStopped?: boolean;
+  /** Why it cannot be said that they hold still since they were frozen; undefined: they do. To be asked once the image exists. Never rejects. */
   prove(): Promise<Problem | undefined>;
   /** Never rejects; idempotent. */
   thaw(): Promise<ThawReport>;
@@ -30,8 +39,8 @@ export interface Frozen {
 export interface StillPointDeps {
   readonly signal: AbortSignal;
   readonly warn: Warn;
-  /** Throws FREEZE_…; nothing is frozen then. */
-  freeze(): Promise<Frozen>;
+  /** `writersOf`: volumes whose writers are to be stopped. Throws FREEZE_…; nothing is frozen then. */
+  freeze(writersOf: readonly string[]): Promise<Frozen>;
 }
 
 export interface StillPoint {
@@ -52,13 +61,19 @@ export interface StillPoint {
  */
 export async function stillPoint(choice: ConsistencyChoice, ground: Ground, deps: StillPointDeps): Promise<StillPoint> {
   if (ground.none) return withoutImage(choice, ground, ground.none, deps);
-  const wanted = choice.freeze ? await tryToFreeze(choice, deps) : notAsked;
+  const wanted = choice.freeze ? await tryToFreeze(choice, ground, deps) : notAsked;
   const held = await holding(wanted, () => ground.take(), deps.signal);
   if ('problem' in held) return withoutImage(choice, ground, mayFallBack(choice, held.problem), deps);
-  const { snapshot, reason } = held;
-  const mark = markOf(choice, ground, reason);
+  const { snapshot } = held;
+  let mark: ConsistencyMark;
   try {
     deps.signal.throwIfAborted();
+    const beside = await opened(snapshot, deps.warn);
+    if (beside instanceof StillpointError) {
+      await removed(snapshot, deps.warn);
+      return withoutImage(choice, ground, mayFallBack(choice, beside), deps);
+    }
+    mark = markOf(choice, ground, held, beside);
     reached(choice, mark, deps.warn);
   } catch (error) {
     await removed(snapshot, deps.warn);
@@ -66,13 +81,17 @@ export async function stillPoint(choice: ConsistencyChoice, ground: Ground, deps
   }
   return {
     mark,
-    ...(held.report && wanted.frozen && wanted.frozen.names.length > 0
-      ? { freeze: { names: wanted.frozen.names, facts: held.report.facts, frozenMs: held.report.frozenMs } }
-      : {}),
-    placeOf: (path) => snapshot.placeOf(path),
+    ...factsOf(wanted.frozen, held.report),
+    placeOf: placing(snapshot.places),
     intact: () => snapshot.intact(),
     close: () => removed(snapshot, deps.warn),
   };
+}
+
+/** A freeze of nothing is not worth keeping. */
+function factsOf(frozen: Frozen | undefined, report: ThawReport | undefined): Pick<StillPoint, 'freeze'> {
+  if (!frozen || !report || (frozen.names.length === 0 && !frozen.writersStopped)) return {};
+  return { freeze: { names: frozen.names, facts: report.facts, frozenMs: report.frozenMs } };
 }
 
 interface Wanted {
@@ -83,9 +102,9 @@ interface Wanted {
 
 const notAsked: Wanted = {};
 
-async function tryToFreeze(choice: ConsistencyChoice, deps: StillPointDeps): Promise<Wanted> {
+async function tryToFreeze(choice: ConsistencyChoice, { apart }: Ground, deps: StillPointDeps): Promise<Wanted> {
   try {
-    return { frozen: await deps.freeze() };
+    return { frozen: await deps.freeze(apart?.volumes ?? []) };
   } catch (error) {
     deps.signal.throwIfAborted();
     const { message } = asStillpointError(error);
@@ -94,8 +113,17 @@ async function tryToFreeze(choice: ConsistencyChoice, deps: StillPointDeps): Pro
   }
 }
 
+interface Taken {
+  readonly snapshot: Snapshot;
+  readonly report?: ThawReport;
+  /** Why it is not application-consistent. */
+  readonly reason?: string | undefined;
+  /** Whoever writes to the volumes stood still, proven, while they were imaged. */
+  readonly writersStopped?: boolean;
+}
+
 type Held =
-  | { readonly snapshot: Snapshot; readonly report?: ThawReport; readonly reason?: string | undefined }
+  | Taken
   /** No image came about. */
   | { readonly problem: StillpointError };
 
@@ -108,8 +136,9 @@ async function holding({ frozen, reason }: Wanted, take: () => Promise<Snapshot>
   const report = await frozen.thaw();
   if (!report.thawed)
     return 'problem' in image ? { problem: stillFrozen(report) } : { ...image, report, reason: stillFrozen(report).message };
+  const broken = problem?.detail ?? report.lost?.reason;
   const nothing = frozen.names.length === 0 ? nothingFrozen : undefined;
-  return { ...image, report, reason: problem?.detail ?? report.lost?.reason ?? nothing };
+  return { ...image, report, reason: broken ?? nothing, writersStopped: frozen.writersStopped === true && broken === undefined };
 }
 
 /** A freeze of nothing holds without fail, and is worth nothing. */
@@ -131,6 +160,17 @@ async function taken(take: () => Promise<Snapshot>): Promise<{ readonly snapshot
   }
 }
 
+/** Why not all of it is one moment, where that is seen only now; or why it cannot be read. Rejects with what is no matter of snapshots. */
+async function opened(snapshot: Snapshot, warn: Warn): Promise<string | undefined | StillpointError> {
+  try {
+    return await snapshot.open(warn);
+  } catch (error) {
+    const problem = asStillpointError(error);
+    if (problem.code.startsWith('SNAPSHOT_')) return problem;
+    throw error;
+  }
+}
+
 /** A snapshot that cannot be had is what a plan may fall back from; anything else ends the backup. */
 function mayFallBack({ otherwise }: ConsistencyChoice, problem: StillpointError): Problem {
   if (otherwise === 'fail' || !problem.code.startsWith('SNAPSHOT_')) throw problem;
@@ -145,17 +185,25 @@ function stillFrozen({ steps }: ThawReport): StillpointError {
   });
 }
 
-function markOf(choice: ConsistencyChoice, { apart }: Ground, reason: string | undefined): ConsistencyMark {
-  const why = reason ?? apart;
+/** Several images, one after the other, are no single moment unless nobody wrote meanwhile. */
+function markOf(choice: ConsistencyChoice, ground: Ground, held: Taken, late: string | undefined): ConsistencyMark {
+  const { report, writersStopped } = held;
+  const missing = report && ground.covered && uncovered(report.facts, ground.covered);
+  const reason = held.reason ?? missing;
+  const apart = writersStopped ? undefined : ground.apart?.reason;
+  const beside = ground.beside ?? late;
+  const why = reason ?? (apart !== undefined && !choice.freeze ? `${apart}; ${stopsThem}` : apart) ?? beside;
   if (choice.freeze && why === undefined) return { level: 'application' };
-  // Several images, one after the other, are no single moment.
-  return { level: apart === undefined ? 'crash' : 'file', ...(why !== undefined && { reason: why }) };
+  return { level: apart === undefined && beside === undefined ? 'crash' : 'file', ...(why !== undefined && { reason: why }) };
 }
 
+const stopsThem = '--consistency application stops those who write to them for that moment';
+
 function withoutImage(choice: ConsistencyChoice, ground: Ground, none: Problem, { warn }: StillPointDeps): StillPoint {
-  if (ground.writer && !choice.allowInconsistent)
-    fail('SOURCE_LIVE_DISK', { path: ground.writer.path, mount: `mounted on ${ground.writer.mount}` });
-  const mark: ConsistencyMark = { level: ground.live, ...(choice.freeze || ground.writer ? { reason: none.detail } : {}) };
+  const { writer } = ground;
+  if (writer && !writer.unknown && !choice.allowInconsistent) fail('SOURCE_LIVE_DISK', { path: writer.path, mount: writer.what });
+  const reason = writer?.unknown ? writer.what : none.detail;
+  const mark: ConsistencyMark = { level: ground.live, ...(choice.freeze || writer ? { reason } : {}) };
   reached(choice, mark, warn);
   return { mark, intact: async () => undefined, close: async () => undefined };
 }

@@ -2,7 +2,7 @@
 import type { Problem } from '../base/errors.ts';
 import type { BackupSummary, BackupTags } from './backup.ts';
 import type { ConsistencyChoice } from './consistency.ts';
-import type { SourceSettings } from './plan.ts';
+import type { CommandWords, SourceSettings } from './plan.ts';
 import type { PoolAccess } from './pool.ts';
 import type { ProbeReport } from './probe.ts';
 import type { Overwrite, RestoreCounts, RestoreStep } from './restore.ts';
@@ -73,6 +73,8 @@ export type TaskSpec =
   | {
       readonly type: 'restore';
       readonly vault: VaultAccess;
+      /** The task's id, if it has one: root may have to approve it. */
+      readonly task?: string;
       readonly record: string;
       readonly target: RestoreTarget;
       readonly dryRun: boolean;
@@ -109,7 +111,7 @@ export type RestoreTarget =
       readonly map: Readonly<Record<string, string>>;
       readonly verify: boolean;
     }
-  | { readonly kind: 'command'; readonly argv?: readonly string[]; readonly shell?: string };
+  | ({ readonly kind: 'command'; readonly user?: string } & CommandWords);
 
 export interface Progress {
   readonly bytesDone: number;
