@@ -13,6 +13,9 @@ case ${1-} in
 esac
 
 scripts/dev/setup.sh scripts/dev/packages.txt || { echo "0 passed, 1 failed"; exit 1; }
+if [ -n "$full" ]; then
+  scripts/dev/setup.sh scripts/dev/packages-full.txt || { echo "0 passed, 1 failed"; exit 1; }
+fi
 
 passed=0
 failed=0
