@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { imagesHere } from '../../src/agent/images.ts';
 import { groundOf } from '../../src/agent/still-ground.ts';
 import { beginLife, installationMark, isAlive } from '../../src/agent/task-life.ts';
 import { defaultConsistency } from '../../src/model/consistency.ts';
@@ -27,7 +28,7 @@ const warnings: string[] = [];
 const ground = (task: string, paths: readonly string[], mark = '0123abcd') =>
   groundOf(
     { source: filesOf(...paths), consistency: defaultConsistency, task, freezesPerHour: 100 },
-    { images: join(top, 'images'), tasks: join(top, 'tasks'), mark },
+    imagesHere({ images: join(top, 'images'), tasks: join(top, 'tasks'), mark }),
     ({ detail }) => warnings.push(detail),
   );
 const images = () => readdirSync(join(disk.path, imageDirectory)).sort();
@@ -37,12 +38,26 @@ describe('the ground of a still point', () => {
     mkdirSync(join(disk.path, 'data/wal'), { recursive: true });
     symlinkSync(disk.path, join(top, 'srv'));
     const data = join(top, 'srv/data');
-    expect((await ground('a', [data])).apart).toBeUndefined();
+    expect((await ground('a', [data])).beside).toBeUndefined();
     execFileSync('mount', ['-t', 'tmpfs', 'none', join(disk.path, 'data/wal')]);
     try {
-      expect((await ground('a', [data])).apart).toContain(join(data, 'wal'));
+      const { apart, beside } = await ground('a', [data]);
+      expect({ apart, beside }).toEqual({ apart: undefined, beside: expect.stringContaining(join(data, 'wal')) });
     } finally {
       execFileSync('umount', [join(disk.path, 'data/wal')]);
+    }
+  });
+
+  it('A3 several volumes are told apart, by name, from what is read beside them', async () => {
+    const other = await snapshotDisk('btrfs');
+    try {
+      const { apart, beside } = await ground('a', [disk.path, other.path]);
+      expect({ apart, beside }).toEqual({
+        apart: { reason: expect.stringContaining('2 subvolumes one after the other'), volumes: [disk.path, other.path] },
+        beside: undefined,
+      });
+    } finally {
+      await other.remove();
     }
   });
 

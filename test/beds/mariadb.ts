@@ -37,7 +37,9 @@ export async function startMariadb({ dir, options = {} }: SqlServerOptions): Pro
   const data = String(options['datadir'] ?? join(dir, 'data'));
   const conf = join(dir, 'my.cnf');
   mkdirSync(data, { recursive: true });
-  writeFileSync(conf, configuration({ datadir: data, socket: join(dir, 'socket'), 'pid-file': join(dir, 'pid'), ...options }));
+  // A server that starts clears what looks like its own out of the directory for temporary tables: others must not have theirs there.
+  const own = { datadir: data, tmpdir: dir, socket: join(dir, 'socket'), 'pid-file': join(dir, 'pid') };
+  writeFileSync(conf, configuration({ ...own, ...options }));
   if (!existsSync(join(data, 'mysql'))) {
     const install = ['--user=root', '--auth-root-authentication-method=normal', '--skip-test-db'];
     await run('mariadb-install-db', [`--defaults-file=${conf}`, ...install], { timeout: 120_000 });

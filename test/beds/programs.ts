@@ -1,6 +1,6 @@
 // Programs of the distribution that tests start: found or named with their package, run, and ended with the test process.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { accessSync, constants, openSync } from 'node:fs';
+import { accessSync, closeSync, constants, openSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 
@@ -58,7 +58,9 @@ export function run(program: string, args: readonly string[], options: RunOption
 /** Starts a server that the kernel kills when this process dies (util-linux setpriv); what it prints goes to `log`. */
 export function startServer(program: string, args: readonly string[], log: string): ChildProcess {
   const output = openSync(log, 'a');
-  return spawn('setpriv', ['--pdeathsig', 'KILL', program, ...args], { stdio: ['ignore', output, output], detached: false });
+  const server = spawn('setpriv', ['--pdeathsig', 'KILL', program, ...args], { stdio: ['ignore', output, output], detached: false });
+  closeSync(output);
+  return server;
 }
 
 /** Kills a server by its pid and waits until it is gone. */

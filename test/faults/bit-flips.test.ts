@@ -66,8 +66,11 @@ describe('a flipped bit', { timeout: full ? 1_200_000 : 240_000 }, () => {
 
   it('B9 P6 in a key: the vault opens with the others, and the key is named', async () => {
     const path = join(bed.vault.location, 'keys', otherKey);
-    const place = readFileSync(path, 'utf8').indexOf('"data"') + 20;
-    await flipped(path, place / statSync(path).size, async () => {
+    const text = readFileSync(path, 'utf8');
+    // One that still is a letter or a digit: restic opens nothing where a key that it meets first is no base64.
+    const from = text.indexOf('"data"') + 20;
+    const place = from + text.slice(from).search(/[B-Yb-y0-9]/);
+    await flipped(path, (place + 0.01) / text.length, async () => {
       const { errors } = await bed.vault.check(false);
       expect(errors).toMatchObject([{ kind: 'keys', name: otherKey }]);
       const third = restic('restic', bed.vault.location, 'third', bed.home);

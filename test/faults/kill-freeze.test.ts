@@ -9,7 +9,7 @@ import { rescueOnce } from '../../src/agent/freezer.ts';
 import { failure } from '../../src/base/errors.ts';
 import { linesOf } from '../../src/base/lines.ts';
 import { type FileSystem, fileSystem } from '../beds/file-system.ts';
-import { type FreezerBed, freezerBed } from '../beds/freezer.ts';
+import { type FreezerBed, freezerBed, startWith } from '../beds/freezer.ts';
 
 const callerScript = fileURLToPath(new URL('../beds/freeze-caller.ts', import.meta.url));
 /** The bound that operators are promised. */
@@ -230,7 +230,7 @@ describe('rdfreeze', () => {
 
   async function startCaller(): Promise<{ readonly pid: number; readonly freezer: number }> {
     const request = JSON.stringify({ id: 'of-caller', applications: true, fileSystems: [disk.path], limitMs: 60_000 });
-    const caller = spawn(process.execPath, [callerScript, request, JSON.stringify(bed.settings.env)], {
+    const caller = spawn(process.execPath, [callerScript, request, JSON.stringify(bed.env)], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const { value } = await linesOf(caller.stdout).next();
@@ -310,7 +310,7 @@ describe('what comes from outside', () => {
     const run = join(disk.path, 'run');
     mkdirSync(run);
     symlinkSync(run, join(bed.home, 'moved'));
-    const settings = { ...bed.settings, env: { ...bed.settings.env, AGENT_RUN: join(bed.home, 'moved') } };
+    const settings = { ...bed.settings, start: startWith({ ...bed.env, AGENT_RUN: join(bed.home, 'moved') }) };
     await expect(bed.start({ fileSystems: [disk.path] }, settings)).rejects.toMatchObject({
       code: 'FREEZE_REFUSED',
       message: expect.stringContaining('it holds'),

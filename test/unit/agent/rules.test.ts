@@ -51,8 +51,8 @@ describe('plans and targets', () => {
     expect(completeSource({ kind: 'command', shell: 'x' }, 'p')).toEqual({ kind: 'command', fileName: 'p', minBytes: 0, shell: 'x' });
     const refuse = (input: Parameters<typeof completeSource>[0]) => expect(() => completeSource(input, 'p'));
     refuse({ kind: 'disk', paths: ['dev/sda'] }).toThrow('not absolute');
-    refuse({ kind: 'command' }).toThrow('either argv or shell');
-    refuse({ kind: 'command', argv: ['a'], shell: 'b' }).toThrow('either argv or shell');
+    refuse({ kind: 'command' }).toThrow('one of argv, shell and named');
+    refuse({ kind: 'command', argv: ['a'], shell: 'b' }).toThrow('one of argv, shell and named');
     refuse({ kind: 'command', shell: 'b', expectTail: '(' }).toThrow('no regular expression');
     refuse({ kind: 'command', shell: 'b', fileName: 'a/b' }).toThrow('no file name');
   });
@@ -61,7 +61,7 @@ describe('plans and targets', () => {
     expect(completeTarget({ kind: 'files', path: '/t' })).toMatchObject({ include: [], overwrite: 'always', delete: false, verify: false });
     expect(() => completeTarget({ kind: 'files', path: 't' })).toThrow('not an absolute path');
     expect(() => completeTarget({ kind: 'disk', map: {} })).toThrow('names no disk');
-    expect(() => completeTarget({ kind: 'command' })).toThrow('either argv or shell');
+    expect(() => completeTarget({ kind: 'command' })).toThrow('one of argv, shell and named');
   });
 
   it('M8 reads dates as people write them', () => {

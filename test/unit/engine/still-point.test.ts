@@ -16,6 +16,10 @@ interface Given {
   readonly take?: Error;
   readonly report?: ThawReport;
   readonly names?: readonly string[];
+  /** The host lets the writers be stopped. */
+  readonly stops?: false;
+  /** What is seen only when the image is opened. */
+  readonly late?: string | Error;
   /** The task is cancelled when this step comes. */
   readonly cancel?: 'freeze' | 'snapshot';
 }
@@ -32,7 +36,12 @@ function stage(given: Given = {}) {
       if (given.cancel === 'snapshot') stop.abort(new Error('cancelled'));
       if (given.take) throw given.take;
       return {
-        placeOf: (path) => `/image${path}`,
+        open: async () => {
+          order.push('open');
+          if (given.late instanceof Error) throw given.late;
+          return given.late;
+        },
+        places: { planned: [{ path: '/srv', canonical: '/srv' }], images: [{ top: '/srv', image: '/image/srv' }] },
         intact: async () => undefined,
         remove: async () => {
           order.push('remove');
@@ -41,8 +50,9 @@ function stage(given: Given = {}) {
     },
     ...given.ground,
   };
-  const frozen: Frozen = {
+  const frozen = (writersOf: readonly string[]): Frozen => ({
     names: given.names ?? ['db'],
+    writersStopped: writersOf.length > 0 && given.stops !== false,
     prove: async () => {
       order.push('prove');
       return given.proof === undefined ? undefined : failure('FREEZE_LOST', { name: 'db', detail: given.proof }).toProblem();
@@ -51,20 +61,21 @@ function stage(given: Given = {}) {
       order.push('thaw');
       return given.report ?? good;
     },
-  };
+  });
   const deps = {
     signal: stop.signal,
     warn: (warning: Warning) => void warnings.push(warning),
-    freeze: async () => {
-      order.push('freeze');
+    freeze: async (writersOf: readonly string[]) => {
+      order.push(['freeze', ...writersOf].join(' '));
       if (given.cancel === 'freeze') stop.abort(new Error('cancelled'));
       if (given.freeze) throw given.freeze;
-      return frozen;
+      return frozen(writersOf);
     },
   };
   return { order, warnings, run: (choice: ConsistencyChoice) => stillPoint(choice, ground, deps) };
 }
 
+const apart = { reason: 'two volumes one after the other', volumes: ['/srv/a', '/srv/b'] };
 const down = failure('DATABASE_DOWN', { database: 'mysql', address: 'here', detail: 'nobody listens' });
 const full = failure('SNAPSHOT_NO_SPACE', { path: '/srv', detail: 'the group is full' });
 const noImage = failure('SNAPSHOT_NO_PROVIDER', { path: '/srv', detail: 'ext4' }).toProblem();
@@ -73,7 +84,7 @@ describe('the still point', () => {
   it('A2 freezes, takes the image, proves and thaws, in this order; only then the mark is application-consistent', async () => {
     const { order, run, warnings } = stage();
     const point = await run(asked);
-    expect(order).toEqual(['freeze', 'snapshot', 'prove', 'thaw']);
+    expect(order).toEqual(['freeze', 'snapshot', 'prove', 'thaw', 'open']);
     expect(point).toMatchObject({ mark: { level: 'application' }, freeze: { names: ['db'], facts: good.facts, frozenMs: 12 } });
     expect(point.placeOf?.('/srv/data')).toBe('/image/srv/data');
     await point.close();
@@ -84,7 +95,7 @@ describe('the still point', () => {
   it('A2 without a freeze an image is crash-consistent, and nothing is frozen', async () => {
     const { order, run } = stage();
     expect((await run(defaultConsistency)).mark).toEqual({ level: 'crash' });
-    expect(order).toEqual(['snapshot']);
+    expect(order).toEqual(['snapshot', 'open']);
   });
 
   it.each<[string, Given, RegExp]>([
@@ -96,16 +107,65 @@ describe('the still point', () => {
       /limit of 60 s/,
     ],
     ['a host with no application on it', { names: [] }, /nothing on this host was frozen/],
-    ['volumes imaged one after the other', { ground: { apart: 'two volumes' } }, /two volumes/],
+    ['volumes imaged one after the other', { ground: { apart }, stops: false }, /two volumes/],
+    ['what is read beside the image', { ground: { beside: 'what is mounted on /srv/x' } }, /mounted on .srv.x/],
+    ['what is seen to be no moment when the image is opened', { late: 'a subvolume was made meanwhile' }, /made meanwhile/],
   ])('A2 %s falls back to a lesser mark with the reason, or fails where the plan says so', async (_, given, reason) => {
     const falling = stage(given);
     const { mark } = await falling.run(asked);
-    expect(mark).toMatchObject({ level: given.ground?.apart ? 'file' : 'crash', reason: expect.stringMatching(reason) });
+    expect(mark).toMatchObject({ level: given.ground || given.late ? 'file' : 'crash', reason: expect.stringMatching(reason) });
     expect(falling.warnings).toMatchObject([{ detail: expect.stringMatching(reason) }]);
 
     const failing = stage(given);
     await expect(failing.run(strict)).rejects.toMatchObject({ code: 'CONSISTENCY_NOT_REACHED', message: expect.stringMatching(reason) });
-    if (!given.freeze) expect(failing.order).toEqual(['freeze', 'snapshot', 'prove', 'thaw', 'remove']);
+    if (!given.freeze) expect(failing.order).toEqual([expect.stringMatching(/^freeze/), 'snapshot', 'prove', 'thaw', 'open', 'remove']);
+  });
+
+  it('A2 volumes whose writers stood still, proven, are one moment; the freeze is told which volumes', async () => {
+    const { order, run, warnings } = stage({ ground: { apart } });
+    expect((await run(asked)).mark).toEqual({ level: 'application' });
+    expect(order).toEqual(['freeze /srv/a /srv/b', 'snapshot', 'prove', 'thaw', 'open']);
+    expect(warnings).toEqual([]);
+  });
+
+  it('A2 they are one moment without an application, too, and what was stopped is kept in the backup', async () => {
+    const point = await stage({ ground: { apart }, names: [] }).run(asked);
+    expect(point.mark).toEqual({ level: 'crash', reason: 'nothing on this host was frozen' });
+    expect(point.freeze).toMatchObject({ names: [], facts: good.facts });
+  });
+
+  it.each<[string, Given]>([
+    ['somebody let them run on', { proof: 'somebody let db (7) run on' }],
+    ['the limit came first', { report: { ...good, held: false, lost: { cause: 'expired', reason: 'somebody let the limit pass' } } }],
+    ['they must not be stopped', { freeze: failure('FREEZE_REFUSED', { name: 'w', detail: 'somebody let the host swap there' }) }],
+  ])('A2 they are not where %s, and the reason is told', async (_, given) => {
+    const { run } = stage({ ground: { apart }, ...given });
+    expect((await run(asked)).mark).toMatchObject({ level: 'file', reason: expect.stringContaining('somebody let') });
+  });
+
+  it('A2 what lies beside the image is not mended by stopping anybody', async () => {
+    const { mark } = await stage({ ground: { apart, beside: 'a tmpfs' } }).run(asked);
+    expect(mark).toEqual({ level: 'file', reason: 'a tmpfs' });
+  });
+
+  it('A2 without a freeze several volumes are no moment, and the mark says what would help', async () => {
+    const { order, run, warnings } = stage({ ground: { apart } });
+    const { mark } = await run(defaultConsistency);
+    expect(mark).toMatchObject({ level: 'file', reason: expect.stringMatching(/two volumes.*--consistency application stops/) });
+    expect(order).toEqual(['snapshot', 'open']);
+    expect(warnings).toEqual([]);
+  });
+
+  it('A3 an image that cannot be opened is removed, and what is live is read where the plan allows it', async () => {
+    const { order, run } = stage({ late: full });
+    expect((await run(asked)).mark).toEqual({ level: 'file', reason: full.message });
+    expect(order.slice(-2)).toEqual(['open', 'remove']);
+    const strictly = stage({ late: full });
+    await expect(strictly.run(strict)).rejects.toMatchObject({ code: 'SNAPSHOT_NO_SPACE' });
+    expect(strictly.order).toContain('remove');
+    const broken = stage({ late: new Error('a defect') });
+    await expect(broken.run(asked)).rejects.toThrow('a defect');
+    expect(broken.order.at(-1)).toBe('remove');
   });
 
   it('A2 a freeze of nothing is not kept in the backup', async () => {
@@ -145,7 +205,7 @@ describe('the still point', () => {
   });
 
   it('A2 a disk that is written to and has no image is refused unless the plan allows it', async () => {
-    const ground: Partial<Ground> = { none: noImage, live: 'none', writer: { path: '/dev/vdb1', mount: '/srv' } };
+    const ground: Partial<Ground> = { none: noImage, live: 'none', writer: { path: '/dev/vdb1', what: 'mounted on /srv' } };
     await expect(stage({ ground }).run(defaultConsistency)).rejects.toMatchObject({ code: 'SOURCE_LIVE_DISK' });
     const { mark } = await stage({ ground }).run({ ...defaultConsistency, allowInconsistent: true });
     expect(mark).toEqual({ level: 'none', reason: noImage.detail });
