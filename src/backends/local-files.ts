@@ -1,6 +1,6 @@
 // Crash-safe file operations and what their failures mean, for pools that are directories.
 import { randomBytes } from 'node:crypto';
-import { chown, type FileHandle, mkdir, open, rename, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, lchown, mkdir, open, rename, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Transient } from '../base/backoff.ts';
 import { errnoOf, failure } from '../base/errors.ts';
@@ -119,7 +119,8 @@ export async function makeFolder(root: string, folder: string): Promise<void> {
   if (folder === root) return await syncFolder(root);
   try {
     await mkdir(folder, 0o700);
-    await giveToOwner({ chown: (uid, gid) => chown(folder, uid, gid) }, dirname(folder));
+    // The pool's owner may have put a link in its place meanwhile.
+    await giveToOwner({ chown: (uid, gid) => lchown(folder, uid, gid) }, dirname(folder));
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === 'ENOENT' && dirname(folder) !== root) {
