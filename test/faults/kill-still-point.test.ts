@@ -51,8 +51,7 @@ beforeAll(async () => {
   );
   mkdirSync(join(home, 'conf'), { recursive: true });
   writeFileSync(join(home, 'conf/agent.yaml'), 'freezesPerHour: 1000\n');
-  monitor = startMonitor(home);
-  await agentAnswers();
+  await freshMonitor();
   setScripts();
   await client.call('poolBind', { body: { name: 'here', place: { type: 'local', path: join(top, 'pool') }, create: true } });
   await client.call('vaultCreate', { body: { name: 'v' } });
@@ -68,6 +67,14 @@ afterAll(async () => {
   await removeDisk(disk);
   rmSync(top, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
 });
+
+/** One that has not replaced anything yet: after many strikes it would wait up to a minute before it starts a process again. */
+async function freshMonitor(): Promise<void> {
+  monitor?.process.kill('SIGTERM');
+  await monitor?.exited;
+  monitor = startMonitor(home);
+  await agentAnswers();
+}
 
 async function agentAnswers(): Promise<void> {
   client?.close();
@@ -153,6 +160,7 @@ describe('SIGKILL while a database is brought to a still point', () => {
         `A2 A3 of ${victim} ${state}: a writer commits within 5 s, the backup says what it is, the next one is whole${struck(s, v) ? '' : skipped}`,
         async () => {
           for (let run = 0; run < runs; run++) {
+            if (full && run % 3 === 0) await freshMonitor();
             rmSync(reached(), { force: true });
             if (state !== 'before' && state !== 'imaged') writeFileSync(waitFor(), state);
             const { id } = await client.call('backupRun', { body: { plan: 'db' } });
