@@ -1,5 +1,7 @@
 #!/bin/sh
-# Sets up all that the tests need and runs everything. --full: the large sizes too, with test/full-results.md as the result.
+# Sets up all that the tests need and runs everything at a small size. --full: the tests that have a large size, at that size (kills at every
+# operation, large data, a virtual machine with a stock kernel), two files at a time; or only those that are named. Each leaves its result in
+# test/full-results.d/, and all together are test/full-results.md.
 # The last line is "N passed, N failed" (", N skipped" may follow).
 set -u
 here=$(cd "$(dirname "$0")/../.." && pwd)
@@ -7,18 +9,22 @@ cd "$here" || exit 1
 
 full=''
 case ${1-} in
-  --full) full=1 ;;
+  --full) full=1; shift ;;
   '') ;;
-  *) echo "error: unknown option $1" >&2; echo "hint: test.sh [--full]" >&2; exit 2 ;;
+  *) echo "error: unknown option $1" >&2; echo "hint: test.sh [--full [test/…/file.test.ts …]]" >&2; exit 2 ;;
 esac
 
 scripts/dev/setup.sh scripts/dev/packages.txt || { echo "0 passed, 1 failed"; exit 1; }
 if [ -n "$full" ]; then
   scripts/dev/setup.sh scripts/dev/packages-full.txt || { echo "0 passed, 1 failed"; exit 1; }
+  # shellcheck disable=SC2046 # file names are words
+  [ $# -gt 0 ] || set -- $(grep -v '^#' scripts/dev/full-parts.txt)
+  export STILLPOINT_FULL=1
 fi
 
 passed=0
 failed=0
+skipped=0
 check() {
   name=$1
   shift
@@ -32,26 +38,20 @@ check floors npm run -s floors
 # shellcheck disable=SC2046 # file names are words
 check shellcheck shellcheck $(git ls-files 'scripts/*' | grep -vE '\.(ts|txt)$') .ci/run
 
-[ -n "$full" ] && rm -rf test/full-results.d
 results=$(mktemp)
 trap 'rm -f "$results"' EXIT
 echo "== vitest"
-STILLPOINT_FULL=$full scripts/dev/node node_modules/vitest/vitest.mjs run --reporter=default --reporter=json --outputFile.json="$results"
+scripts/dev/node node_modules/vitest/vitest.mjs run --reporter=default --reporter=json --outputFile.json="$results" "$@"
 status=$?
-counts=$(scripts/dev/node -e '
-  const { numPassedTests: passed, numFailedTests: failed, numPendingTests: skipped, numFailedTestSuites: suites } = JSON.parse(require("node:fs").readFileSync(process.argv[1], "utf8"));
-  console.log(passed, Math.max(failed, failed === 0 ? suites : 0), skipped);
-' "$results") || counts="0 1 0"
+counts=$(scripts/dev/node scripts/dev/test-counts.ts "$results" ${full:+--note}) || counts="0 1 0"
 # shellcheck disable=SC2086 # three numbers
 set -- $counts
 [ "$status" -ne 0 ] && [ "$2" -eq 0 ] && set -- "$1" 1 "$3"
 passed=$((passed + $1))
 failed=$((failed + $2))
+skipped=$3
 
 line="$passed passed, $failed failed"
-[ "$3" -gt 0 ] && line="$line, $3 skipped"
-if [ -n "$full" ]; then
-  { echo "# Results of scripts/dev/test.sh --full"; echo; cat test/full-results.d/*.md 2>/dev/null; echo; echo "$line"; } >test/full-results.md
-fi
+[ "$skipped" -gt 0 ] && line="$line, $skipped skipped"
 echo "$line"
 [ "$failed" -eq 0 ]
