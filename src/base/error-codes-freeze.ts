@@ -66,16 +66,21 @@ export const freezeErrors = {
   DATABASE_DOWN: entry(
     'unreachable',
     '{database} at {address} does not answer: {detail}',
-    'Start it, or mend the address in the settings on top of its freeze script.',
+    'Start it, or mend its address: of the plan with agentcli plan update, of a freeze in the settings on top of its script.',
     'later',
   ),
   DATABASE_LOGIN: entry(
     'refused',
     '{database} refuses the login of {user}: {detail}',
-    'Encrypt the right password with agentcli encpwd and put it on top of its freeze script.',
+    'Give the right password: agentcli plan update --password-file, or for a freeze agentcli encpwd and the top of its script.',
   ),
   DATABASE_RIGHT: entry('refused', '{user} may not {right} in {database}', 'Grant that right to the user of the backup.'),
-  DATABASE_BUSY: entry('refused', '{database} is busy: {detail}', 'Nothing was frozen. Run the backup again when that has ended.', 'later'),
+  DATABASE_BUSY: entry(
+    'refused',
+    '{database} is busy: {detail}',
+    'Nothing was frozen or copied. Run it again when that has ended.',
+    'later',
+  ),
   DATABASE_CLUSTER: entry(
     'refused',
     '{database} is part of a cluster ({detail})',

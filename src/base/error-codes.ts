@@ -2,6 +2,7 @@
 // sentence what the operator does next. docs/errors.md is tied to this table by a test.
 
 import { freezeErrors } from './error-codes-freeze.ts';
+import { serviceErrors } from './error-codes-service.ts';
 import { type ErrorEntry, entry } from './error-entry.ts';
 
 export { type ErrorEntry, exits, type Retry } from './error-entry.ts';
@@ -251,6 +252,7 @@ export const errorCodes = {
   TASK_DIED: entry('failed', 'the task process died ({detail})', 'Look into log/rdagent.log; run the task again.', 'later'),
 
   ...freezeErrors,
+  ...serviceErrors,
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof errorCodes;

@@ -1,5 +1,6 @@
 // What the user sees: a record of the repository with its name, kind and state.
 import type { Consistency } from './consistency.ts';
+import type { LogMark } from './service.ts';
 
 export type BackupState = 'available' | 'creating' | 'restoring' | 'deleting' | 'error';
 
@@ -27,6 +28,11 @@ export interface BackupTags {
   readonly name?: string;
   readonly kind?: 'manual' | 'auto';
   readonly source?: string;
+  readonly method?: string;
+  /** A backup of a log begins here … */
+  readonly logFrom?: LogMark;
+  /** … and ends here; of a database: where in its log the state lies that the backup holds. */
+  readonly logUntil?: LogMark;
   readonly consistency?: Consistency;
   /** Why it is not more, where more was asked for. */
   readonly consistencyReason?: string;

@@ -1,5 +1,6 @@
 // A plan says what is backed up (source, method) and where to (vault).
 import type { ConsistencyChoice } from './consistency.ts';
+import type { ServiceSource } from './service.ts';
 
 export interface FilesSource {
   readonly kind: 'files';
@@ -52,7 +53,7 @@ export interface CommandSource extends CommandWords {
 }
 
 /** What can be read as it is named. */
-export type ReadSource = FilesSource | DiskSource | CommandSource;
+export type ReadSource = FilesSource | DiskSource | CommandSource | ServiceSource;
 
 export type SourceSettings = ReadSource | ServerSource;
 
@@ -64,6 +65,8 @@ export interface Plan {
   readonly source: SourceSettings;
   /** How the source is read; `snapshot` for files is the seed's name for the files method. */
   readonly method: string;
+  /** What the source needs to get in, sealed; null for nothing. */
+  readonly secret: string | null;
   readonly strategy: 'manual';
   readonly consistency: ConsistencyChoice;
   readonly createdAt: number;

@@ -15,7 +15,7 @@ export interface RestoreCounts {
 
 /** One line of a dry run. */
 export interface RestoreStep {
-  readonly action: 'create' | 'replace' | 'update' | 'keep' | 'delete' | 'write';
+  readonly action: 'create' | 'replace' | 'update' | 'keep' | 'delete' | 'write' | 'run';
   readonly path: string;
   readonly bytes: number;
 }

@@ -6,6 +6,7 @@ import type { CommandWords, SourceSettings } from './plan.ts';
 import type { PoolAccess } from './pool.ts';
 import type { ProbeReport } from './probe.ts';
 import type { Overwrite, RestoreCounts, RestoreStep } from './restore.ts';
+import type { Engine, Instance, LogMark, ServiceTarget } from './service.ts';
 import type { Warning } from './warning.ts';
 
 /** All that opens one repository. Travels to rdtask on an inherited pipe only. */
@@ -45,6 +46,8 @@ export type TaskSpec =
    * the marker's id is answered as probe.poolId; without it the marker must be there and carry the pool's id.
    */
   | { readonly type: 'probe'; readonly pool: PoolAccess; readonly create: boolean; readonly bind: boolean }
+  /** Stops a server that was started from a backup, and deletes its directory unless its data are to be kept. */
+  | { readonly type: 'instance-end'; readonly engine: Engine; readonly directory: string; readonly keepData: boolean }
   | { readonly type: 'vault-create'; readonly vault: VaultAccess; readonly recoveryKey: string }
   /** Opens an existing repository with `vault.password` (the recovery key) and adds the agent's own key. */
   | { readonly type: 'vault-attach'; readonly vault: VaultAccess; readonly newPassword: string }
@@ -65,6 +68,8 @@ export type TaskSpec =
       readonly tags: BackupTags;
       readonly hostname: string;
       readonly parent?: string;
+      /** Of a backup of a log: where the last one ended. */
+      readonly since?: LogMark;
       /** Re-read everything and verify every stored block that is relied upon (B5). */
       readonly full: boolean;
       /** The agent's configuration, kept in the tree under .stillpoint/ (JSON text). */
@@ -94,11 +99,26 @@ export type TaskSpec =
 
 export type TaskType = TaskSpec['type'];
 
+/** A command and as whom it runs, once its name was looked up; as the task itself if left out. */
+export type CommandRun = CommandWords & { readonly user?: string };
+
+/** A load command, which gets the dump as its input, and what runs before it and, only when it has succeeded, after it. */
+export type CommandTarget = CommandRun & {
+  readonly kind: 'command';
+  readonly before?: readonly CommandRun[];
+  readonly after?: readonly CommandRun[];
+};
+
+/** All that a restore would run, in order. */
+export const commandsOf = ({ before = [], after = [], ...load }: CommandTarget): readonly CommandRun[] => [...before, load, ...after];
+
 export type RestoreTarget =
   | {
       readonly kind: 'files';
       /** Directory to restore below; '/' means in place. */
       readonly path: string;
+      /** It was settled before root allowed it: no part of it is a link any more, and none is followed. */
+      readonly plain?: boolean;
       /** Paths inside the backup; empty for all. */
       readonly include: readonly string[];
       readonly overwrite: Overwrite;
@@ -109,9 +129,12 @@ export type RestoreTarget =
       readonly kind: 'disk';
       /** Path of the disk inside the backup (as in the record's paths) → device or image file. */
       readonly map: Readonly<Record<string, string>>;
+      /** As for files: no part of the paths is a link. */
+      readonly plain?: boolean;
       readonly verify: boolean;
     }
-  | ({ readonly kind: 'command'; readonly user?: string } & CommandWords);
+  | CommandTarget
+  | ServiceTarget;
 
 export interface Progress {
   readonly bytesDone: number;
@@ -176,6 +199,8 @@ export interface TaskResult {
   readonly storedBytes?: number;
   readonly record?: RecordInfo;
   readonly restore?: RestoreCounts;
+  /** A server that was started from the backup. */
+  readonly instance?: Instance;
   readonly steps?: readonly RestoreStep[];
   readonly check?: CheckReport;
   readonly prune?: PruneReport;

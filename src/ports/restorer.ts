@@ -1,4 +1,6 @@
 // Bringing a backup back: one implementation a kind of target.
+import type { BackupTags } from '../model/backup.ts';
+import type { Instance } from '../model/service.ts';
 import type { Warn } from './source.ts';
 import type { ContentReader, RestoreCounts, RestoreStep } from './target.ts';
 
@@ -9,11 +11,14 @@ export interface RestorableBackup {
   readonly paths: readonly string[];
   readonly totalFiles: number;
   readonly totalBytes: number;
+  readonly tags: BackupTags;
 }
 
 export interface RestoreRun {
   readonly backup: RestorableBackup;
   readonly reader: ContentReader;
+  /** Another backup of the vault. Throws REPO_… or BACKEND_NOT_FOUND. */
+  readonly other: (record: string) => Promise<RestorableBackup>;
   readonly warn: Warn;
   readonly signal: AbortSignal;
   /** Files done so far and the one being worked on; bytes are counted by the reader. */
@@ -26,5 +31,5 @@ export interface RestoreRun {
  */
 export interface Restorer {
   plan(run: RestoreRun): AsyncIterable<RestoreStep>;
-  run(run: RestoreRun): Promise<RestoreCounts>;
+  run(run: RestoreRun): Promise<RestoreCounts & { readonly instance?: Instance }>;
 }

@@ -1,13 +1,15 @@
 // What a backup reads: a tree of entries, whatever it really is (a directory, disks, a command's output).
-import type { NodeMeta } from '../model/node.ts';
+import type { BackupTags } from '../model/backup.ts';
+import type { Node, NodeMeta } from '../model/node.ts';
 import type { Warning } from '../model/warning.ts';
-import type { Chunking } from './blob.ts';
+import type { BlobId, Chunking } from './blob.ts';
 
 /**
  * The law:
  * - `list()` yields the children of a directory in strictly increasing order of the raw bytes of their names, and may be called once.
  *   It holds no more than the names of one directory in memory, so a directory of a million entries is fine.
  * - Metadata is read without following symbolic links and without changing access times where the kernel allows it.
+ * - Of a stream's `meta` only the name is looked at before its bytes have come, or `same` has said yes.
  * - An entry that vanished or cannot be read is told to `warn` and left out; only a missing root throws (SOURCE_MISSING).
  */
 export interface Source {
@@ -17,10 +19,14 @@ export interface Source {
   readonly excludes: readonly string[];
   /** Bytes and files to come as far as is known beforehand; 0 where it is not. */
   readonly estimate: { readonly bytes: number; readonly files: number };
+  /** Called once, before `list`: what comes in an order of its own (an archive, a dump) is stored here, and listed as `stored` entries. */
+  gather?(store: Store): Promise<void>;
   /** The root directory's children. */
   list(): AsyncIterable<Entry>;
   /** Called once all content was read; throws if what was read must not become a backup (SOURCE_COMMAND). */
   finish(): Promise<void>;
+  /** What the record says of it besides; asked after `finish`. */
+  tags?(): Pick<BackupTags, 'logFrom' | 'logUntil' | 'consistency'>;
   /** Releases everything and ends what is under way; never throws; may be called twice. */
   close(): Promise<void>;
 }
@@ -50,7 +56,22 @@ export type Content =
       readonly required?: boolean;
     }
   /** Bytes that come as they come; the size in `meta` is ignored. */
-  | { readonly kind: 'stream'; readonly chunking: Chunking; open(): AsyncIterable<Uint8Array> };
+  | {
+      readonly kind: 'stream';
+      readonly chunking: Chunking;
+      open(): AsyncIterable<Uint8Array>;
+      /** Whether the parent backup has these very bytes under this name: then they are not read. */
+      readonly same?: (before: Node) => boolean;
+      /** Asked once all has come: whether it turned out to be no part of the backup, as the source has told `warn`. */
+      readonly leftOut?: () => boolean;
+    }
+  /** Stored while the source gathered. */
+  | { readonly kind: 'stored'; readonly content: readonly BlobId[]; readonly size: number };
+
+export type Stored = Extract<Content, { kind: 'stored' }>;
+
+/** Stores bytes as they come, any number of streams side by side; slow when the vault is. Part of the backup once an entry names them. */
+export type Store = (stream: AsyncIterable<Uint8Array>, chunking: Chunking) => Promise<Stored>;
 
 export type { Warning } from '../model/warning.ts';
 
