@@ -57,7 +57,9 @@ export async function backUp(spec: BackupSpec, outer: EngineDeps): Promise<TaskR
         const read = spec.full ? await readVerified(run, point) : await readSource(run, point);
         await point.intact();
         if (settled.found) for (const change of diskChanges(read.before?.paths ?? read.paths, read.paths)) warn(change);
-        const record = recordOf(run, read, point.mark, warnings);
+        const logUntil = point.freeze && settled.logMarkOf?.(point.freeze.facts);
+        const marked = logUntil ? { ...read, tags: { ...read.tags, logUntil } } : read;
+        const record = recordOf(run, marked, point.mark, warnings);
         const id = await vault.records.save(record, lock);
         return recordInfo(id, record);
       } catch (error) {
@@ -89,6 +91,8 @@ interface Read {
   readonly saved: Saved;
   readonly paths: readonly string[];
   readonly excludes: readonly string[];
+  /** What the source says of it besides. */
+  readonly tags: Partial<BackupTags>;
   readonly parent: RecordFile | undefined;
   /** The last backup, also where none of its files was relied upon. */
   readonly before: RecordFile | undefined;
@@ -105,7 +109,7 @@ async function readSource(run: Run, point: StillPoint): Promise<Read> {
     const before = await parentOf(spec, source, vault);
     const parent = spec.full ? undefined : before;
     const saved = await save(run, withOwnFiles(source, await ownFiles(run, before, point)), parent);
-    return { saved, paths: source.paths, excludes: source.excludes, parent, before };
+    return { saved, paths: source.paths, excludes: source.excludes, tags: source.tags?.() ?? {}, parent, before };
   } finally {
     deps.signal.removeEventListener('abort', letGo);
     await source.close();
@@ -177,7 +181,12 @@ async function save({ spec, deps, vault, lock }: Run, source: Source, parent: Re
   });
 }
 
-function recordOf({ spec, deps, startedAt }: Run, { saved, paths, excludes, parent }: Read, mark: ConsistencyMark, warnings: number) {
+function recordOf(
+  { spec, deps, startedAt }: Run,
+  { saved, paths, excludes, tags: own, parent }: Read,
+  mark: ConsistencyMark,
+  warnings: number,
+) {
   const user = userInfo();
   const tags: BackupTags = {
     ...spec.tags,
@@ -185,6 +194,7 @@ function recordOf({ spec, deps, startedAt }: Run, { saved, paths, excludes, pare
     ...(mark.reason !== undefined && { consistencyReason: mark.reason }),
     full: spec.full,
     warnings,
+    ...own,
   };
   return {
     time: formatMs(startedAt),

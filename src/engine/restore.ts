@@ -1,6 +1,7 @@
 // A backup goes back to where it is wanted: open vault → find record → plan → (dry run: say it) → write.
 import { diskFacts } from '../base/block-device.ts';
 import type { TaskResult, TaskSpec } from '../model/task.ts';
+import type { RestorableBackup } from '../ports/restorer.ts';
 import type { Warn, Warning } from '../ports/source.ts';
 import type { RestoreStep } from '../ports/target.ts';
 import { recordInfo } from '../repository/repository.ts';
@@ -23,9 +24,20 @@ export async function restore(spec: RestoreSpec, deps: EngineDeps): Promise<Task
   try {
     await vault.loadIndex();
     await lock.settled; // a prune that began at the same moment would take away what is read
-    const record = await vault.records.load(spec.record);
-    const { paths, summary } = recordInfo(record.id, record);
-    const totals = { bytesTotal: summary?.totalBytes ?? 0, filesTotal: summary?.totalFiles ?? 0 };
+    const other = async (id: string): Promise<RestorableBackup> => {
+      const record = await vault.records.load(id);
+      const { paths, summary, tags } = recordInfo(record.id, record);
+      return {
+        record: record.id,
+        root: record.tree,
+        paths,
+        tags,
+        totalFiles: summary?.totalFiles ?? 0,
+        totalBytes: summary?.totalBytes ?? 0,
+      };
+    };
+    const backup = await other(spec.record);
+    const totals = { bytesTotal: backup.totalBytes, filesTotal: backup.totalFiles };
     const done = { bytes: 0, files: 0, current: '' };
     const report = () => deps.progress({ bytesDone: done.bytes, filesDone: done.files, current: done.current, ...totals });
     const reader = countedReader(vault, deps.signal, (bytes) => {
@@ -34,7 +46,8 @@ export async function restore(spec: RestoreSpec, deps: EngineDeps): Promise<Task
     });
     try {
       const run = {
-        backup: { record: record.id, root: record.tree, paths, totalFiles: totals.filesTotal, totalBytes: totals.bytesTotal },
+        backup,
+        other,
         reader,
         warn,
         signal: deps.signal,
@@ -50,8 +63,8 @@ export async function restore(spec: RestoreSpec, deps: EngineDeps): Promise<Task
         if (spec.target.kind === 'disk') for (const step of steps) warnOfCut(step, warn);
         return { steps, warnings };
       }
-      const counts = await restorer.run(run);
-      return { restore: counts, warnings };
+      const { instance, ...counts } = await restorer.run(run);
+      return { restore: counts, ...(instance && { instance }), warnings };
     } finally {
       await reader.close();
     }

@@ -2,14 +2,15 @@
 import { fail } from '../base/errors.ts';
 import { gate } from '../base/lane.ts';
 import type { NodeMeta, NodeTime } from '../model/node.ts';
-import type { Content, Entry, Warn } from '../ports/source.ts';
+import type { Chunking } from '../ports/blob.ts';
+import type { Content, Entry, Store, Warn } from '../ports/source.ts';
 import { contentChunker, maxChunk } from './chunker.ts';
 import type { Added, ReadItem, ReadOutcomes } from './jobs.ts';
 import type { WorkerPool } from './worker-pool.ts';
 
 export interface SavedFile {
   /** Hex ids. */
-  readonly content: string[];
+  readonly content: readonly string[];
   readonly size: number;
   /** As it was when reading began, where the source is a regular file. */
   readonly mtime?: NodeTime;
@@ -18,6 +19,7 @@ export interface SavedFile {
 export interface FileSaver {
   /** Resolves at once unless too much is under way. The promise inside gives undefined for a file that could not be read (warned about). */
   save(entry: Extract<Entry, { kind: 'file' }>, path: string): Promise<{ readonly saved: Promise<SavedFile | undefined> }>;
+  readonly store: Store;
   readonly added: Added;
 }
 
@@ -29,6 +31,12 @@ const batchBytes = 4 << 20;
 /** Bytes and files under way. A file counts at least as 256 KiB, so a flood of small ones is bounded too. */
 const underWay = 256 << 20;
 const least = 256 << 10;
+/** Of streams: blocks that wait to be stored, all together, and how many entries are read side by side. */
+const flying = 32 << 20;
+const streams = 8;
+/** Small blocks of a stream go to a worker together. */
+const oneMessage = 1 << 20;
+const smallWindow = 1 << 20;
 
 export interface FileSaverOptions {
   readonly pool: WorkerPool;
@@ -57,7 +65,9 @@ interface Pending {
 export function fileSaver({ pool, polynomial, mark, warn, onBytes }: FileSaverOptions): FileSaver {
   const added: Added = { blobs: 0, bytes: 0, packed: 0 };
   const room = gate(underWay);
-  const chunker = contentChunker(polynomial);
+  const flight = gate(flying);
+  const turn = gate(streams);
+  const cutStream = streamCutter(contentChunker(polynomial));
   let batch: Pending[] = [];
   let bytes = 0;
   let scheduled = false;
@@ -119,7 +129,7 @@ export function fileSaver({ pool, polynomial, mark, warn, onBytes }: FileSaverOp
     return { content: hexIds(Buffer.concat(parts)), size, ...(content.regular ? { mtime: timeOf(mtime) } : {}) };
   };
 
-  const store = async (blobs: Buffer[]): Promise<string[]> => {
+  const storeBlocks = async (blobs: Buffer[]): Promise<string[]> => {
     const stored = await pool.run(
       { type: 'store', blobType: 'data', blobs, mark },
       blobs.map((blob) => blob.buffer as ArrayBuffer),
@@ -128,29 +138,45 @@ export function fileSaver({ pool, polynomial, mark, warn, onBytes }: FileSaverOp
     return stored.ids.map((id) => Buffer.from(id).toString('hex'));
   };
 
-  const saveStream = async (content: Extract<Content, { kind: 'stream' }>): Promise<SavedFile> => {
-    const flight = gate(64 << 20);
+  const store: Store = async (stream, chunking) => {
     const ids: Promise<string[]>[] = [];
+    let together: Buffer[] = [];
+    let waiting = 0;
     let size = 0;
-    for await (const block of cutStream(content.open(), content.chunking.kind === 'fixed' ? content.chunking.size : chunker)) {
-      const { length } = block; // 0 as soon as its memory is the worker's
+    const send = async () => {
+      const [blocks, length] = [together, waiting];
+      together = [];
+      waiting = 0;
       await flight.enter(length);
-      size += length;
-      onBytes(length);
-      const one = store([block]);
+      const one = storeBlocks(blocks);
       one.then(
         () => flight.leave(length),
         () => flight.leave(length),
       );
       ids.push(one);
+    };
+    for await (const block of cutStream(stream, chunking)) {
+      const { length } = block; // 0 as soon as its memory is the worker's
+      size += length;
+      onBytes(length);
+      together.push(block);
+      waiting += length;
+      if (waiting >= oneMessage) await send();
     }
-    return { content: (await Promise.all(ids)).flat(), size };
+    if (waiting > 0) await send();
+    return { kind: 'stored', content: (await Promise.all(ids)).flat(), size };
   };
 
   return {
     added,
+    store,
     save: async ({ meta, content }, path) => {
-      if (content.kind === 'stream') return { saved: saveStream(content) };
+      if (content.kind === 'stored') return { saved: Promise.resolve(content) };
+      if (content.kind === 'stream') {
+        await turn.enter(1);
+        const saved = store(content.open(), content.chunking).then((stored) => (content.leftOut?.() ? undefined : stored));
+        return { saved: saved.finally(() => turn.leave(1)) };
+      }
       const units = Math.min(Math.max(content.length, least), underWay);
       await room.enter(units);
       const saved = savePath(meta, content, path);
@@ -186,33 +212,48 @@ function stretches(meta: NodeMeta, content: Extract<Content, { kind: 'path' }>):
   return items;
 }
 
-/** The blocks of a stream, each in memory of its own. */
-async function* cutStream(stream: AsyncIterable<Uint8Array>, cutter: number | ReturnType<typeof contentChunker>): AsyncGenerator<Buffer> {
-  const window = Buffer.allocUnsafeSlow(3 * maxChunk);
-  let from = 0;
-  let filled = 0;
-  const next = (): Buffer => {
-    const length = typeof cutter === 'number' ? Math.min(cutter, filled - from) : cutter.cut(window, from, filled);
-    const block = Buffer.allocUnsafeSlow(length);
-    window.copy(block, 0, from, from + length);
-    from += length;
-    return block;
-  };
-  for await (const piece of stream) {
-    for (let at = 0; at < piece.length; ) {
-      if (filled === window.length) {
-        window.copyWithin(0, from, filled);
-        filled -= from;
-        from = 0;
+/** Cuts streams into blocks, each in memory of its own. */
+function streamCutter(contentCutter: ReturnType<typeof contentChunker>) {
+  /** Windows of streams that have ended: new ones for each would lie about until V8 looks for them. */
+  const spare: Buffer[] = [];
+  const largest = 2 * maxChunk;
+
+  return async function* (stream: AsyncIterable<Uint8Array>, chunking: Chunking): AsyncGenerator<Buffer> {
+    const least = chunking.kind === 'fixed' ? chunking.size : maxChunk;
+    // Most streams are short.
+    let window: Buffer = Buffer.allocUnsafeSlow(chunking.kind === 'fixed' ? Math.max(2 * least, smallWindow) : smallWindow);
+    let from = 0;
+    let filled = 0;
+    const next = (): Buffer => {
+      const length = chunking.kind === 'fixed' ? Math.min(least, filled - from) : contentCutter.cut(window, from, filled);
+      const block = Buffer.allocUnsafeSlow(length);
+      window.copy(block, 0, from, from + length);
+      from += length;
+      return block;
+    };
+    const makeRoom = () => {
+      const to = from > 0 ? window : (spare.pop() ?? Buffer.allocUnsafeSlow(largest));
+      window.copy(to, 0, from, filled);
+      window = to;
+      filled -= from;
+      from = 0;
+    };
+    try {
+      for await (const piece of stream) {
+        for (let at = 0; at < piece.length; ) {
+          if (filled === window.length) makeRoom();
+          const part = Math.min(piece.length - at, window.length - filled);
+          window.set(piece.subarray(at, at + part), filled);
+          filled += part;
+          at += part;
+          while (filled - from >= least) yield next();
+        }
       }
-      const part = Math.min(piece.length - at, window.length - filled);
-      window.set(piece.subarray(at, at + part), filled);
-      filled += part;
-      at += part;
-      while (filled - from >= maxChunk) yield next();
+      while (filled > from) yield next();
+    } finally {
+      if (window.length === largest && spare.length < streams) spare.push(window);
     }
-  }
-  while (filled > from) yield next();
+  };
 }
 
 const hexIds = (ids: Buffer): string[] => {

@@ -2,6 +2,7 @@
 // splits its argument at commas, so a value's commas are percent-encoded, as are line ends and other controls, bytes beyond ASCII (any
 // terminal and shell passes the rest on) and spaces at the ends.
 import type { BackupTags } from '../model/backup.ts';
+import type { LogMark } from '../model/service.ts';
 
 const kinds = ['manual', 'auto'] as const;
 const consistencies = ['application', 'crash', 'file', 'none'] as const;
@@ -27,6 +28,9 @@ export function tagsOf(tags: BackupTags): string[] {
     ['name', tags.name],
     ['kind', tags.kind],
     ['source', tags.source],
+    ['method', tags.method],
+    ['log-from', tags.logFrom && JSON.stringify(tags.logFrom)],
+    ['log-until', tags.logUntil && JSON.stringify(tags.logUntil)],
     ['consistency', tags.consistency],
     ['consistency-reason', tags.consistencyReason],
     ['full', tags.full ? 'true' : undefined],
@@ -48,6 +52,10 @@ export function parseTags(rawTags: readonly string[]): BackupTags {
     const value = values.get(key);
     return value ? ({ [ours]: value } as { readonly [name in K]?: string }) : {};
   };
+  const mark = <K extends string>(key: string, ours: K): { readonly [name in K]?: LogMark } => {
+    const value = logMarkOf(values.get(key) ?? '');
+    return value ? ({ [ours]: value } as { readonly [name in K]?: LogMark }) : {};
+  };
   const kind = kinds.find((known) => known === values.get('kind'));
   const consistency = consistencies.find((known) => known === values.get('consistency'));
   const warnings = values.get('warnings') ?? '';
@@ -57,10 +65,24 @@ export function parseTags(rawTags: readonly string[]): BackupTags {
     ...text('name', 'name'),
     ...(kind ? { kind } : {}),
     ...text('source', 'source'),
+    ...text('method', 'method'),
+    ...mark('log-from', 'logFrom'),
+    ...mark('log-until', 'logUntil'),
     ...(consistency ? { consistency } : {}),
     ...text('consistency-reason', 'consistencyReason'),
     ...(values.get('full') === 'true' ? { full: true } : {}),
     ...(/^\d{1,15}$/.test(warnings) ? { warnings: Number(warnings) } : {}),
     ...text('description', 'description'),
   };
+}
+
+/** Somebody's own tag of that name is passed over. */
+function logMarkOf(text: string): LogMark | undefined {
+  try {
+    const { place, gtid, at, server } = JSON.parse(text) as Partial<LogMark>;
+    if (typeof place !== 'string' || typeof at !== 'number' || typeof server !== 'string') return undefined;
+    return { place, at, server, ...(typeof gtid === 'string' && { gtid }) };
+  } catch {
+    return undefined;
+  }
 }

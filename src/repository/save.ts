@@ -43,6 +43,7 @@ export async function saveSource(state: OpenState, lock: Lock, reader: BlobReade
   options.signal.addEventListener('abort', stop);
   try {
     const run = saveRun(state, reader, pool, options);
+    await source.gather?.(run.store);
     const { done } = await run.directory(source.list(), options.parentTree, '');
     const tree = await done;
     await source.finish();
@@ -93,10 +94,10 @@ function saveRun(state: OpenState, reader: BlobReader, pool: ReturnType<typeof s
 
   const file = async (entry: Extract<Entry, { kind: 'file' }>, before: Node | undefined, path: string): Promise<{ slot: Slot }> => {
     const { meta } = entry;
-    if (entry.content.kind === 'path' && entry.content.regular && before?.content && unchanged(before, meta) && known(before.content)) {
+    if (before?.content && asBefore(entry, before) && known(before.content)) {
       counts.filesUnmodified++;
-      onBytes(meta.size);
-      return { slot: finishedFile({ ...meta, content: before.content }) };
+      onBytes(before.size);
+      return { slot: finishedFile({ ...meta, size: before.size, content: before.content }) };
     }
     progress.current = path;
     const { saved } = await files.save(entry, path);
@@ -165,7 +166,7 @@ function saveRun(state: OpenState, reader: BlobReader, pool: ReturnType<typeof s
     dataAddedPacked: files.added.packed + trees.packed,
   });
 
-  return { directory, summary };
+  return { directory, summary, store: files.store };
 }
 
 /** Walks the parent's nodes beside the source's entries; both are sorted by the raw bytes of their names. */
@@ -197,6 +198,12 @@ function cursor(nodes: AsyncGenerator<Node> | undefined, path: string, warn: War
 }
 
 const sameTime = (a: NodeTime, b: NodeTime): boolean => a.seconds === b.seconds && a.nanos === b.nanos;
+
+/** Nothing of it has to be read. */
+function asBefore({ meta, content }: Extract<Entry, { kind: 'file' }>, before: Node): boolean {
+  if (content.kind === 'path') return content.regular && unchanged(before, meta);
+  return content.kind === 'stream' && content.same?.(before) === true;
+}
 
 /** restic's own rule: type, mtime, ctime, size and inode are as they were. */
 function unchanged(before: Node, now: NodeMeta): boolean {

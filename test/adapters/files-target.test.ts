@@ -51,7 +51,7 @@ async function save(...paths: string[]): Promise<Saved> {
     { warn: (warning) => expect.fail(warning.detail) },
   );
   const root = await vault.save(source);
-  return { backup: { root, paths: source.paths, record: 'a-record', totalFiles: 0, totalBytes: 0 }, vault };
+  return { backup: { root, paths: source.paths, record: 'a-record', totalFiles: 0, totalBytes: 0, tags: {} }, vault };
 }
 
 interface Outcome {
@@ -64,6 +64,7 @@ const defaults: FilesTarget = { kind: 'files', path: '/', include: [], overwrite
 function runOf({ backup, vault }: Saved, warnings: Warning[]): RestoreRun {
   return {
     backup,
+    other: () => expect.fail('no other backup is needed'),
     reader: vault.reader,
     warn: (warning) => warnings.push(warning),
     signal: new AbortController().signal,

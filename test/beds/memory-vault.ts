@@ -51,6 +51,7 @@ export function memoryVault(): MemoryVault {
       for await (const part of content.open()) ids.push(keep(Buffer.from(part)));
       return ids;
     }
+    if (content.kind === 'stored') throw new Error('this bed stores nothing beforehand');
     const fd = openSync(content.path, constants.O_RDONLY | constants.O_NOFOLLOW);
     try {
       for (let position = content.offset; ; ) {

@@ -18,7 +18,8 @@ const restorer = filesRestorer(
   [],
 );
 await restorer.run({
-  backup: { root, paths: [from], record: 'a-record', totalFiles: 0, totalBytes: 0 },
+  backup: { root, paths: [from], record: 'a-record', totalFiles: 0, totalBytes: 0, tags: {} },
+  other: () => process.exit(9),
   reader: vault.reader,
   warn: ({ item, detail }) => console.log(`${item}: ${detail}`),
   signal: new AbortController().signal,

@@ -1,4 +1,4 @@
-// A backup of files from an image, without a task around it.
+// A backup of a source, without a task around it.
 
 import { expect } from 'vitest';
 import { providers } from '../../src/agent/wiring.ts';
@@ -7,7 +7,7 @@ import { bandwidthLimit } from '../../src/base/limit.ts';
 import { placing } from '../../src/model/place.ts';
 import type { VaultAccess } from '../../src/model/task.ts';
 import type { Snapshot } from '../../src/ports/snapshot.ts';
-import type { Warn } from '../../src/ports/source.ts';
+import type { Source, Warn } from '../../src/ports/source.ts';
 import { formatMs, openRepository, type Saved } from '../../src/repository/repository.ts';
 import { filesSource } from '../../src/sources/files/source.ts';
 import { filesOf } from './vault.ts';
@@ -30,6 +30,16 @@ export async function saveFrom(
   top: string,
   snapshot: Snapshot,
   access: VaultAccess,
+  { warn = failing, ...options }: SaveOptions = {},
+): Promise<Saved & { readonly record: string }> {
+  const source = await filesSource(filesOf(top), { warn, placeOf: placing(snapshot.places) });
+  return saveSource(source, access, { warn, ...options });
+}
+
+/** Saves all that the source shows, and writes a record of it. */
+export async function saveSource(
+  source: Source,
+  access: VaultAccess,
   { parentTree, signal = new AbortController().signal, bandwidth = 0, warn = failing, onProgress = () => undefined }: SaveOptions = {},
 ): Promise<Saved & { readonly record: string }> {
   const backend = await openBackend(providers, access, { limit: bandwidthLimit(bandwidth) });
@@ -39,7 +49,6 @@ export async function saveFrom(
     const lock = await vault.lock(false);
     try {
       await vault.loadIndex(false);
-      const source = await filesSource(filesOf(top), { warn, placeOf: placing(snapshot.places) });
       const saved = await vault.save(lock, source, { mark: false, warn, signal, onProgress, ...(parentTree ? { parentTree } : {}) });
       const { paths } = source;
       const who = { hostname: 'host', username: 'root', uid: 0, gid: 0, programVersion: 'test' };
@@ -52,6 +61,7 @@ export async function saveFrom(
       await lock.release();
     }
   } finally {
+    await source.close();
     await vault.close();
   }
 }

@@ -8,7 +8,7 @@ import { localBackend } from '../../src/backends/local.ts';
 import { countedReader } from '../../src/engine/counted-reader.ts';
 import type { SourceSettings } from '../../src/model/plan.ts';
 import type { Warning } from '../../src/model/warning.ts';
-import type { RestoreRun, Restorer } from '../../src/ports/restorer.ts';
+import type { RestorableBackup, RestoreRun, Restorer } from '../../src/ports/restorer.ts';
 import type { RestoreCounts } from '../../src/ports/target.ts';
 import { openRepository, recordInfo } from '../../src/repository/repository.ts';
 import { testVault, type Vault } from '../beds/vault.ts';
@@ -65,11 +65,14 @@ export function restorerContract(name: string, prepare: () => RestorerCase): voi
         seen.bytes += bytes;
         stop?.abort(new Error('interrupted'));
       });
-      const { tree, paths, summary } = recordInfo(id, await repository.records.load(id));
-      const backup = { record: id, root: tree, paths, totalFiles: summary!.totalFiles, totalBytes: summary!.totalBytes };
+      const other = async (record: string): Promise<RestorableBackup> => {
+        const { tree, paths, summary, tags } = recordInfo(record, await repository.records.load(record));
+        return { record, root: tree, paths, tags, totalFiles: summary!.totalFiles, totalBytes: summary!.totalBytes };
+      };
+      const backup = await other(id);
       try {
         const warn = (warning: Warning) => void seen.warnings.push(warning);
-        return await work({ backup, reader, warn, signal, onFile: (files) => void seen.files.push(files) }, seen);
+        return await work({ backup, other, reader, warn, signal, onFile: (files) => void seen.files.push(files) }, seen);
       } finally {
         await reader.close();
       }
