@@ -5,13 +5,13 @@ import type { RestoreCounts } from '../../ports/target.ts';
 import { type DiskTarget, diskStep, findDisks, planDisk, verifyDisk, writeDisk } from './target.ts';
 
 /** Disks, each to the device or image file that `map` names. */
-export function diskRestorer({ map, verify }: Extract<RestoreTarget, { kind: 'disk' }>): Restorer {
+export function diskRestorer({ map, plain = false, verify }: Extract<RestoreTarget, { kind: 'disk' }>): Restorer {
   /** Every target is looked at before the first is written. Throws NOT_FOUND for a disk that is not in the backup. */
   const planAll = async ({ backup, reader, warn }: RestoreRun): Promise<DiskTarget[]> => {
     const disks = await findDisks(backup.root, reader);
     const targets = Object.entries(map).map(([from, to]) => {
       const disk = disks.find(({ path }) => path === from) ?? fail('NOT_IN_BACKUP', { what: 'disk', id: from });
-      return planDisk(disk, to);
+      return planDisk(disk, to, plain);
     });
     for (const disk of disks)
       if (!(disk.path in map))

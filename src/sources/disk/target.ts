@@ -1,9 +1,10 @@
 // Restoring disks: to a device or an image file at least as large, writing only what differs.
 import { hash } from 'node:crypto';
 import { closeSync, constants, fsyncSync, ftruncateSync, openSync, readSync, unlinkSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { type DiskFacts, diskFacts, isSystemDisk, mountsOf } from '../../base/block-device.ts';
 import { errnoOf, fail } from '../../base/errors.ts';
+import { openPlainDirectory } from '../../base/plain-directory.ts';
 import type { Node } from '../../model/node.ts';
 import type { BlobId } from '../../ports/blob.ts';
 import type { ContentReader, FileToWrite, RestoreCounts, RestoreStep } from '../../ports/target.ts';
@@ -26,6 +27,8 @@ interface Piece {
 export interface DiskTarget {
   readonly disk: StoredDisk;
   readonly path: string;
+  /** No part of the path is a link, and none is followed. */
+  readonly plain: boolean;
   /** Undefined: the image file has to be made. */
   readonly facts: DiskFacts | undefined;
 }
@@ -76,17 +79,17 @@ async function* piecesToWrite(disk: StoredDisk, reader: ContentReader, fd: numbe
 }
 
 /** Looks at the target without touching it. Throws TARGET_SMALLER, TARGET_MOUNTED, TARGET_SYSTEM_DISK, TARGET_FAILED. */
-export function planDisk(disk: StoredDisk, path: string): DiskTarget {
+export function planDisk(disk: StoredDisk, path: string, plain: boolean): DiskTarget {
   const facts = lookAt(path);
   if (!facts) {
     if (!diskFactsOfFolder(path)) fail('TARGET_FAILED', { path, detail: 'its directory does not exist' });
-    return { disk, path, facts: undefined };
+    return { disk, path, plain, facts: undefined };
   }
   if (isSystemDisk(path, facts)) fail('TARGET_SYSTEM_DISK', { path });
   const [mount] = mountsOf(path, facts);
   if (mount) fail('TARGET_MOUNTED', { path, mount: mount.point });
   if (facts.size < disk.size) fail('TARGET_SMALLER', { path, have: facts.size, need: disk.size });
-  return { disk, path, facts };
+  return { disk, path, plain, facts };
 }
 
 function lookAt(path: string): DiskFacts | undefined {
@@ -117,14 +120,35 @@ const markerOf = (path: string) => `${path}.stillpoint-restore-incomplete`;
  * Writes the disk. An image file has a marker beside it while it is not whole. Throws TARGET_FULL, TARGET_FAILED, and what the vault throws.
  */
 export async function writeDisk(target: DiskTarget, record: string, reader: ContentReader, counts: RestoreCounts): Promise<void> {
-  const { path, facts, disk } = target;
+  await reached(target, (place, noLinks) => write(target, place, noLinks, record, reader, counts));
+}
+
+/** Works with the path by which the target is opened: below its directory, held open, where no link may be followed. */
+async function reached<T>({ path, plain }: DiskTarget, work: (place: string, noLinks: number) => Promise<T>): Promise<T> {
+  if (!plain) return work(path, 0);
+  const folder = attempt(path, () => openPlainDirectory(dirname(path)));
+  try {
+    return await work(`/proc/self/fd/${folder}/${basename(path)}`, constants.O_NOFOLLOW);
+  } finally {
+    closeSync(folder);
+  }
+}
+
+async function write(
+  { path, facts, disk }: DiskTarget,
+  place: string,
+  noLinks: number,
+  record: string,
+  reader: ContentReader,
+  counts: RestoreCounts,
+): Promise<void> {
   const device = facts?.kind === 'device';
-  const marker = markerOf(path);
+  const marker = markerOf(place);
   const interrupted = facts !== undefined;
   if (!device) attempt(path, () => writeMarker(marker, `${JSON.stringify({ record, path })}\n`));
   // O_EXCL on a block device fails while anybody has it mounted or claimed, whatever /proc says.
-  const flags = constants.O_RDWR | (device ? constants.O_EXCL : 0) | (facts ? 0 : constants.O_CREAT | constants.O_EXCL);
-  const fd = attempt(path, () => openSync(path, flags, 0o600));
+  const flags = constants.O_RDWR | noLinks | (device ? constants.O_EXCL : 0) | (facts ? 0 : constants.O_CREAT | constants.O_EXCL);
+  const fd = attempt(path, () => openSync(place, flags, 0o600));
   try {
     if (!device) attempt(path, () => ftruncateSync(fd, disk.size));
     await reader.writeFiles(piecesToWrite(disk, reader, fd, interrupted ? 'compare' : 'new'), ({ written, error }) => {
@@ -140,8 +164,12 @@ export async function writeDisk(target: DiskTarget, record: string, reader: Cont
 }
 
 /** Reads the target back and compares it with the backup block by block, without the vault. Returns how many blocks differ. */
-export async function verifyDisk(target: DiskTarget, reader: ContentReader): Promise<number> {
-  const fd = attempt(target.path, () => openSync(target.path, 'r'));
+export function verifyDisk(target: DiskTarget, reader: ContentReader): Promise<number> {
+  return reached(target, (place, noLinks) => countDiffering(target, place, noLinks, reader));
+}
+
+async function countDiffering(target: DiskTarget, place: string, noLinks: number, reader: ContentReader): Promise<number> {
+  const fd = attempt(target.path, () => openSync(place, constants.O_RDONLY | noLinks));
   const buffer = Buffer.alloc(8 << 20);
   let differ = 0;
   try {

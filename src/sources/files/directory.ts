@@ -5,6 +5,7 @@ import { atCwd, close, mkdirAt, open, openAt } from '../../base/libc.ts';
 import { openDirectory, readNames } from '../../base/libc-dir.ts';
 import { applyMeta } from '../../base/libc-meta.ts';
 import { type FileStat, fileType, statFd } from '../../base/libc-stat.ts';
+import { openPlainDirectory } from '../../base/plain-directory.ts';
 import type { NodeMeta } from '../../model/node.ts';
 import { removeTree } from './removal.ts';
 
@@ -30,8 +31,8 @@ export interface Directory {
 export type WholeTrees = (directory: Directory, name: Buffer) => boolean;
 
 export interface DirectoryKeeper {
-  /** The directory that all is restored below; made if it is not there. */
-  top(path: string): Directory;
+  /** The directory that all is restored below; made if it is not there. `plain`: through no link. */
+  top(path: string, plain: boolean): Directory;
   /** Opens `name`, which exists. `follow`: through a symbolic link. */
   enter(parent: Directory, name: Buffer, follow: boolean): Directory;
   create(parent: Directory, name: Buffer): Directory;
@@ -103,9 +104,9 @@ export function directoryKeeper(events: DirectoryEvents): DirectoryKeeper {
 
   return {
     count: () => count,
-    top(path) {
-      makeWithParents(path);
-      const fd = openTop(path);
+    top(path, plain) {
+      if (!plain) makeWithParents(path);
+      const fd = openTarget(path, plain, true);
       return make(fd, path, statFd(fd), false);
     },
     enter(parent, name, follow) {
@@ -124,10 +125,10 @@ export function childPath(parent: string, name: Buffer): string {
   return `${parent === '/' ? '' : parent}/${name.toString()}`;
 }
 
-/** The target itself may be reached through links: it is the operator's own choice. Throws TARGET_FAILED. */
-function openTop(path: string): number {
+/** The target itself may be reached through links, where that is the operator's own choice. Throws TARGET_FAILED. */
+export function openTarget(path: string, plain = false, make = false): number {
   try {
-    return openAt(atCwd, path, open.readOnly | open.directory);
+    return plain ? openPlainDirectory(path, make) : openAt(atCwd, path, open.readOnly | open.directory);
   } catch (cause) {
     throw failure('TARGET_FAILED', { path, detail: errnoOf(cause) ?? String(cause) }, { cause });
   }

@@ -3,6 +3,7 @@ import { asStillpointError } from '../../base/errors.ts';
 import { atCwd, close, open, openAt } from '../../base/libc.ts';
 import { namesIn, openDirectory } from '../../base/libc-dir.ts';
 import { type FileStat, statAtIfAny, statFd } from '../../base/libc-stat.ts';
+import { openPlainDirectory } from '../../base/plain-directory.ts';
 import type { Node } from '../../model/node.ts';
 import type { RestoreStep } from '../../ports/target.ts';
 import { decide, validName } from './decision.ts';
@@ -73,7 +74,7 @@ export async function* planSteps({ target, selection, backup, reader, guard, war
 
   let top: number | undefined;
   try {
-    top = openAt(atCwd, target.path, open.readOnly | open.directory);
+    top = target.plain ? openPlainDirectory(target.path) : openAt(atCwd, target.path, open.readOnly | open.directory);
   } catch (error) {
     // Not there yet: all is created.
     if ((error as { code?: unknown }).code !== 'ENOENT') warn({ item: target.path, detail: asStillpointError(error).message });

@@ -227,7 +227,7 @@ export async function restore({ target, selection, backup, reader, warn, signal,
     }
   }
 
-  const top = keeper.top(target.path);
+  const top = keeper.top(target.path, target.plain === true);
   if (!rules.inPlace) mark(top);
   push(top, selection, backup.root, false);
   try {

@@ -1,12 +1,12 @@
 // Reading restored files again and comparing them, byte by byte, with the backup.
 import { readSync } from 'node:fs';
 import { errnoOf, fail } from '../../base/errors.ts';
-import { atCwd, close, open, openAt } from '../../base/libc.ts';
+import { close, open, openAt } from '../../base/libc.ts';
 import { openDirectory } from '../../base/libc-dir.ts';
 import type { Node } from '../../model/node.ts';
 import type { ContentReader } from '../../ports/target.ts';
 import { validName } from './decision.ts';
-import { childPath } from './directory.ts';
+import { childPath, openTarget } from './directory.ts';
 import type { FilesRun } from './request.ts';
 import type { Restored } from './restore.ts';
 import type { Selection } from './selection.ts';
@@ -53,7 +53,7 @@ export async function verify(run: FilesRun, { verifiable, refused, damaged }: Re
     warn({ item: shown, detail });
   }
 
-  const top = openAt(atCwd, target.path, open.readOnly | open.directory);
+  const top = openTarget(target.path, target.plain);
   try {
     await directory(top, target.path, backup.root, selection);
   } finally {
