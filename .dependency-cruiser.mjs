@@ -3,6 +3,7 @@ const floors = [
   { name: 'base', folders: ['base'] },
   { name: 'model', folders: ['model'] },
   { name: 'ports', folders: ['ports'] },
+  { name: 'protocols', folders: ['s3'] },
   {
     name: 'machines',
     folders: ['repository', 'config', 'rpc', 'host', 'state', 'backends', 'snapshots', 'quiescers', 'sources', 'databases', 'alarms'],

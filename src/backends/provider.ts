@@ -4,6 +4,7 @@ import { failure } from '../base/errors.ts';
 import type { Limit } from '../base/limit.ts';
 import type { Place, PoolAccess } from '../model/pool.ts';
 import type { Backend, ProbeReport } from '../ports/backend.ts';
+import type { Network } from '../ports/network.ts';
 
 /** A pool as `recover` and `vault attach` know it, too: without an id its marker is not asked for. */
 export type PoolDoor = Omit<PoolAccess, 'id'> & { readonly id?: string };
@@ -13,18 +14,6 @@ export interface VaultAccess {
   readonly pool: PoolDoor;
   /** `<vault>/<agent-id>`, or '' where the place itself is the repository. */
   readonly path: string;
-}
-
-/** How bytes leave this host. Milliseconds. */
-export interface Network {
-  /** Source address (IPv4 or IPv6) of every connection. */
-  readonly localAddress?: string;
-  /** Resolves host names instead of the system. */
-  readonly lookup?: typeof import('node:dns').lookup;
-  /** Until a connection must stand; default 10 s. */
-  readonly connectTimeout?: number;
-  /** Until a connection that carries nothing is given up; default 60 s. */
-  readonly idleTimeout?: number;
 }
 
 export interface PoolDeps {

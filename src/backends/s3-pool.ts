@@ -3,12 +3,12 @@ import { CreateBucketCommand, HeadBucketCommand, ListObjectsV2Command, PutObject
 import { fail, isCode } from '../base/errors.ts';
 import type { S3Place } from '../model/pool.ts';
 import type { ProbeStep } from '../ports/backend.ts';
+import { connectS3, keyPrefix, locationOf, type S3Connection } from '../s3/client.ts';
+import { type S3Attempt, s3CodeOf, s3Failure, statusOf } from '../s3/errors.ts';
 import { checkMarker, markerBytes, markerName, poolIn } from './marker.ts';
 import { type ProbeDoor, tryRights } from './probe.ts';
 import { type PoolDeps, type PoolDoor, type PoolProvider, placeOf } from './provider.ts';
 import { s3Backend, s3Objects } from './s3.ts';
-import { connectS3, keyPrefix, locationOf, type S3Connection } from './s3-client.ts';
-import { type S3Attempt, s3CodeOf, s3Failure, statusOf } from './s3-errors.ts';
 
 export const s3Pool: PoolProvider = {
   type: 's3',

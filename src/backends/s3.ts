@@ -7,9 +7,9 @@ import { fail, failure } from '../base/errors.ts';
 import type { Limit } from '../base/limit.ts';
 import type { S3Place } from '../model/pool.ts';
 import type { Backend, FileKind } from '../ports/backend.ts';
+import { keyPrefix, locationOf, type S3Connection } from '../s3/client.ts';
+import { type S3Attempt, s3Failure, statusOf } from '../s3/errors.ts';
 import { keyOf, nameIn } from './layout.ts';
-import { keyPrefix, locationOf, type S3Connection } from './s3-client.ts';
-import { type S3Attempt, s3Failure, statusOf } from './s3-errors.ts';
 
 export interface S3Options {
   readonly place: S3Place;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { s3Failure } from '../../src/backends/s3-errors.ts';
 import { Transient } from '../../src/base/backoff.ts';
+import { s3Failure } from '../../src/s3/errors.ts';
 
 const attempt = { operation: 'save', right: 'put', kind: 'data', name: 'abc', location: 's3:https://x/b' };
 const answer = (name: string, status: number) => Object.assign(new Error('as told'), { name, $metadata: { httpStatusCode: status } });

@@ -1,8 +1,8 @@
 // Doors to buckets of a radosgw, for tests of what stores in S3.
 import { CreateBucketCommand } from '@aws-sdk/client-s3';
 import type { PoolDoor } from '../../src/backends/provider.ts';
-import { connectS3 } from '../../src/backends/s3-client.ts';
 import type { S3Place } from '../../src/model/pool.ts';
+import { connectS3 } from '../../src/s3/client.ts';
 import type { Radosgw, RadosgwUser } from './radosgw.ts';
 
 export type DoorChanges = Partial<Omit<S3Place, 'type'>> & { readonly id?: string; readonly user?: RadosgwUser };

@@ -6,7 +6,7 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { fail } from '../base/errors.ts';
 import type { Credentials, S3Place } from '../model/pool.ts';
-import type { Network } from './provider.ts';
+import type { Network } from '../ports/network.ts';
 
 export interface S3Connection {
   readonly client: S3Client;
