@@ -20,7 +20,15 @@ process.exitCode = await main(process.argv.slice(2), packageFile.version, {
   environment: process.env,
   interrupted: interruption.signal,
   standalone: async () => {
-    const [{ runStandalone }, { parseLocation }] = await Promise.all([import('./agent/run-standalone.ts'), import('./agent/locations.ts')]);
-    return { run: runStandalone, locate: parseLocation };
+    const [{ runStandalone }, { parseLocation }, { completeTarget }, { completeSource }, { bucketPlace }, names] = await Promise.all([
+      import('./agent/run-standalone.ts'),
+      import('./agent/locations.ts'),
+      import('./agent/complete-target.ts'),
+      import('./agent/complete-source.ts'),
+      import('./agent/bucket-place.ts'),
+      import('./agent/names.ts'),
+    ]);
+    const rules = { source: completeSource, bucket: bucketPlace, name: names.checkName, description: names.checkDescription };
+    return { run: runStandalone, locate: parseLocation, target: completeTarget, rules };
   },
 });

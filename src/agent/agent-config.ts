@@ -10,7 +10,7 @@ export function agentConfig({ state, settings }: Pick<AgentContext, 'state' | 's
     hostname: hostname(),
     pools: state.pools.where([]).map(({ id, name, place }) => ({ id, name, place })),
     vaults: state.vaults.where([]).map(({ id, name, path, capacityGb, poolId }) => ({ id, name, path, capacityGb, pool: poolId })),
-    plans: state.plans.where([]),
+    plans: state.plans.where([]).map(({ secret: _secret, ...plan }) => plan),
     settings,
   };
 }

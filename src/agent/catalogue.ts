@@ -19,6 +19,7 @@ export function backupOf(vaultId: string, record: RecordInfo, known?: BackupRow)
     planId: tags.plan ?? null,
     planName: tags.planName ?? known?.planName ?? null,
     source: tags.source ?? null,
+    method: tags.method ?? null,
     consistency: tags.consistency ?? null,
     consistencyReason: tags.consistencyReason ?? null,
     full: tags.full ?? false,

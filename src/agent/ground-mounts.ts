@@ -9,7 +9,7 @@ import { locate, mountOf, readMounts } from '../snapshots/mounts.ts';
 export function coveredBy(settings: ReadSource): (path: string) => boolean {
   const mounts = readMounts();
   const volumeOf = (path: string) => mountOf(path, mounts)?.point;
-  if (settings.kind === 'command') return () => false;
+  if (!('paths' in settings)) return () => false;
   if (settings.kind === 'disk') {
     const points = new Set(settings.paths.flatMap(mountedFrom));
     return (path) => points.has(volumeOf(path) ?? '');

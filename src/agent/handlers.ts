@@ -5,6 +5,7 @@ import { freezerOf } from './host-places.ts';
 import { backupStreamMethods } from './methods/backup-streams.ts';
 import { backupMethods } from './methods/backups.ts';
 import { freezeMethods } from './methods/freezes.ts';
+import { instanceMethods } from './methods/instances.ts';
 import { planMethods } from './methods/plans.ts';
 import { createPoolBinder, poolMethods } from './methods/pools.ts';
 import { statusMethods } from './methods/status.ts';
@@ -25,6 +26,7 @@ export function handlersOf(context: AgentContext, desk: TaskDesk, address: () =>
     ...planMethods(context),
     ...backupMethods(context, desk),
     ...backupStreamMethods(context, desk),
+    ...instanceMethods(context, desk),
     ...freezeMethods(context, freezerOf(context.layout)),
     ...taskMethods(context, desk),
   };

@@ -7,7 +7,7 @@ import { takeApproval } from '../config/approvals.ts';
 import type { Layout } from '../config/layout.ts';
 import { allowed, assertNoMore } from '../engine/allowed.ts';
 import type { Rights } from '../model/provider.ts';
-import type { TaskSpec } from '../model/task.ts';
+import { commandsOf, type TaskSpec } from '../model/task.ts';
 
 const root = 0;
 
@@ -28,7 +28,7 @@ export function judged(spec: TaskSpec, layout: Layout): TaskSpec {
 
 function namesCommand(spec: TaskSpec): boolean {
   if (spec.type === 'backup') return spec.source.kind === 'command' && spec.source.named !== undefined;
-  return spec.type === 'restore' && spec.target.kind === 'command' && spec.target.named !== undefined;
+  return spec.type === 'restore' && spec.target.kind === 'command' && commandsOf(spec.target).some(({ named }) => named !== undefined);
 }
 
 /** As the kernel has them (proc(5), capabilities(7)), whatever anybody says. */

@@ -2,7 +2,9 @@
 import type { Problem } from '../base/errors.ts';
 import { failure } from '../base/errors.ts';
 import type { BackupState } from '../model/backup.ts';
+import type { Instance } from '../model/service.ts';
 import type { TaskResult } from '../model/task.ts';
+import { newId } from '../state/state.ts';
 import { equals, oneOf } from '../state/table.ts';
 import type { TaskRow } from '../state/tasks.ts';
 import { backupOf, takeRecords } from './catalogue.ts';
@@ -51,6 +53,7 @@ function succeed({ state, clock }: AgentContext, task: TaskRow, result: TaskResu
     state.tasks.update(task.id, { backupId: row.id });
   }
   if (task.type === 'restore') endRestore(state, task);
+  if (result.instance) noteInstance(state, result.instance, task, clock.now());
   if (request.type === 'forget') for (const record of request.records) state.backups.remove(record);
   if (task.type === 'vault-scan' && result.records) {
     takeRecords(state, vaultId, result.records);
@@ -76,6 +79,12 @@ function fall({ state, clock }: AgentContext, task: TaskRow, outcome: { readonly
   if (request.type === 'forget') for (const record of request.records) state.backups.update(record, { state: 'available' });
   if (task.type === 'vault-delete' && task.vaultId)
     state.vaults.update(task.vaultId, { state: 'error', stateDetail: outcome.problem.detail, updatedAt: clock.now() });
+}
+
+function noteInstance(state: AgentContext['state'], instance: Instance, { backupId }: TaskRow, createdAt: number): void {
+  const { engine, directory, port, connect } = instance;
+  for (const gone of state.instances.where([equals('directory', directory)])) state.instances.remove(gone.id);
+  state.instances.insert({ id: newId(), engine, directory, port, connect, backupId, createdAt });
 }
 
 function endRestore(state: AgentContext['state'], task: TaskRow): void {

@@ -5,6 +5,7 @@ import { layoutOf } from '../config/layout.ts';
 import type { TaskEvent, TaskResult, TaskSpec } from '../model/task.ts';
 import { runTask } from './run-task.ts';
 import { taskHost } from './task-host.ts';
+import { bandwidthOf } from './task-side.ts';
 
 export interface StandaloneHandlers {
   onEvent(event: TaskEvent): void;
@@ -19,7 +20,7 @@ export function runStandalone(spec: TaskSpec, { onEvent, out, signal }: Standalo
     warn: (warning) => onEvent({ type: 'warning', warning }),
     progress: (progress) => onEvent({ type: 'progress', progress }),
     keeper: { willWrite: async () => undefined, removed: async () => undefined },
-    limit: bandwidthLimit('pool' in spec ? spec.pool.bandwidth : spec.vault.pool.bandwidth),
+    limit: bandwidthLimit(bandwidthOf(spec)),
     host: { ...taskHost(layoutOf()), own: [] },
   });
 }

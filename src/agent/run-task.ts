@@ -1,4 +1,7 @@
 // One task from its spec to its result: the table of what each type does, with the real adapters.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { bindPool, openBackend, probePool } from '../backends/open.ts';
 import { fail } from '../base/errors.ts';
@@ -17,11 +20,12 @@ import type { PoolAccess } from '../model/pool.ts';
 import type { Progress, RestoreTarget, TaskResult, TaskSpec, TaskType, VaultAccess } from '../model/task.ts';
 import type { Backend } from '../ports/backend.ts';
 import type { Restorer } from '../ports/restorer.ts';
+import type { ServiceContext } from '../ports/service.ts';
 import type { Source, Warn } from '../ports/source.ts';
 import { createRepository, type LockKeeper, openRepository, type RepositoryOptions } from '../repository/repository.ts';
 import { freezeApplications, groundOf } from './still-ground.ts';
 import type { TaskHost } from './task-host.ts';
-import { providers, restorers, type SourceContext, settle, sources } from './wiring.ts';
+import { endInstance, providers, type RestorerContext, restorers, type SourceContext, settle, sources } from './wiring.ts';
 
 export interface TaskContext {
   readonly signal: AbortSignal;
@@ -39,6 +43,10 @@ export interface TaskContext {
 
 const types: { readonly [T in TaskType]: (spec: Extract<TaskSpec, { type: T }>, deps: EngineDeps) => Promise<TaskResult> } = {
   probe: async (spec, deps) => ({ probe: await deps.probePool(spec.pool, spec.create, spec.bind), warnings: 0 }),
+  'instance-end': async (spec) => {
+    await endInstance(spec);
+    return { warnings: 0 };
+  },
   'vault-create': createVault,
   'vault-attach': attachVault,
   'vault-scan': scanVault,
@@ -59,17 +67,32 @@ const types: { readonly [T in TaskType]: (spec: Extract<TaskSpec, { type: T }>, 
 /** What gives space back must work where there is none. */
 const freeing: readonly TaskType[] = ['forget', 'prune', 'vault-delete'];
 
-export function runTask(spec: TaskSpec, context: TaskContext): Promise<TaskResult> {
+export async function runTask(spec: TaskSpec, context: TaskContext): Promise<TaskResult> {
   const run = types[spec.type] as (spec: TaskSpec, deps: EngineDeps) => Promise<TaskResult>;
-  return run(spec, engineDeps(spec, context));
+  const scratch = lazyScratch();
+  try {
+    return await run(spec, engineDeps(spec, context, scratch.path));
+  } finally {
+    scratch.remove();
+  }
 }
 
-function engineDeps(spec: TaskSpec, context: TaskContext): EngineDeps {
+/** A directory of the task's own, made when it is asked for. */
+function lazyScratch() {
+  let made: string | undefined;
+  return {
+    path: () => (made ??= mkdtempSync(join(tmpdir(), 'task-'))),
+    remove: () => made !== undefined && rmSync(made, { recursive: true, force: true }),
+  };
+}
+
+function engineDeps(spec: TaskSpec, context: TaskContext, scratch: () => string): EngineDeps {
   const { signal, warn, progress, out, keeper, limit, wrapBackend = (backend) => backend } = context;
   const options = { keeper, ...context.repository };
   const own = [...context.host.own, ...localPools(spec)];
   const open = async (vault: VaultAccess) =>
     wrapBackend(await openBackend(providers, vault, { limit, spendReserve: freeing.includes(spec.type) }));
+  const service = (tell: Warn): ServiceContext => ({ warn: tell, signal, scratch });
   return {
     clock: context.repository?.clock ?? systemClock,
     signal,
@@ -99,11 +122,12 @@ function engineDeps(spec: TaskSpec, context: TaskContext): EngineDeps {
       await bindPool(providers, pool, poolId, create, { limit });
       return { ...report, poolId };
     },
-    settle: (source, tell) => settle(source, { warn: tell, pools: localPools(spec), findDisks: context.findDisks }),
+    settle: (source, tell) => settle(source, { ...service(tell), pools: localPools(spec), findDisks: context.findDisks }),
     groundOf: (backup) => groundOf(backup, context.host.images, warn),
     freeze: (backup, writersOf) => freezeApplications(backup, { ...context.host.freezer, signal }, writersOf),
-    openSource: (settings, tell, placeOf) => openSource(settings, { warn: tell, own, placeOf }),
-    restorer: (target) => openRestorer(target, { own }),
+    openSource: (settings, tell, placeOf) =>
+      openSource(settings, { ...service(tell), own, placeOf, since: spec.type === 'backup' ? spec.since : undefined }),
+    restorer: (target) => openRestorer(target, { ...service(warn), own }),
   };
 }
 
@@ -113,7 +137,7 @@ function openSource<K extends ReadSource['kind']>(settings: Extract<ReadSource, 
 
 function openRestorer<K extends RestoreTarget['kind']>(
   target: Extract<RestoreTarget, { kind: K }>,
-  context: Pick<SourceContext, 'own'>,
+  context: RestorerContext,
 ): Promise<Restorer> {
   return restorers[target.kind as K](target, context);
 }

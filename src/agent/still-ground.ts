@@ -13,7 +13,7 @@ import type { Images } from './images.ts';
 /** Throws SOURCE_MISSING, and what else is wrong with the paths. What dead tasks left behind is removed first. */
 export async function groundOf({ source: settings, task }: GroundSpec, images: Images, warn: Warn): Promise<Ground> {
   await images.sweep(warn);
-  if (settings.kind === 'command') return { live: 'none', ...noImage(nothingToImage) };
+  if (!('paths' in settings)) return { live: 'none', ...noImage(nothingToImage) };
   const { kind, paths } = settings;
   const writer = kind === 'disk' ? oneOf(await images.writers(paths)) : undefined;
   const common: Pick<Ground, 'live' | 'writer' | 'covered'> = {
@@ -35,7 +35,7 @@ export async function groundOf({ source: settings, task }: GroundSpec, images: I
 const oneOf = (writers: readonly DiskWriter[]): DiskWriter | undefined => writers.find(({ unknown }) => !unknown) ?? writers[0];
 
 const nothingToImage = failure('SNAPSHOT_NO_PROVIDER', {
-  path: 'the output of a command',
+  path: 'what comes in a stream',
   detail: 'there is nothing to image',
 }).toProblem();
 

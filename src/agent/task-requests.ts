@@ -4,7 +4,13 @@ import type { RestoreTarget } from '../model/task.ts';
 
 export type TaskRequest =
   | { readonly type: 'backup'; readonly tags: BackupTags; readonly full: boolean }
-  | { readonly type: 'restore'; readonly record: string; readonly target: RestoreTarget; readonly dryRun: boolean }
+  | {
+      readonly type: 'restore';
+      readonly record: string;
+      readonly target: RestoreTarget;
+      readonly dryRun: boolean /** Sealed. */;
+      readonly secret?: string;
+    }
   | { readonly type: 'check'; readonly readData: boolean | string }
   | { readonly type: 'prune'; readonly dryRun: boolean; readonly maxUnusedPercent: number }
   | { readonly type: 'forget'; readonly records: readonly string[] }

@@ -37,7 +37,7 @@ export async function serveTask(
       setTimeout(() => process.exit(1), 10_000).unref();
     });
   });
-  limit.setRate('pool' in spec ? spec.pool.bandwidth : spec.vault.pool.bandwidth);
+  limit.setRate(bandwidthOf(spec));
 
   try {
     const result = await runTask(host.judge(spec), {
@@ -58,6 +58,12 @@ export async function serveTask(
     await say({ type: 'failed', problem: problem.toProblem() });
     return problem.exit;
   }
+}
+
+/** Bytes a second; 0 for no limit. */
+export function bandwidthOf(spec: TaskSpec): number {
+  if ('pool' in spec) return spec.pool.bandwidth;
+  return 'vault' in spec ? spec.vault.pool.bandwidth : 0;
 }
 
 async function listen(orders: Socket, obey: (order: TaskOrder) => void): Promise<void> {

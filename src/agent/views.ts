@@ -32,9 +32,10 @@ export function vaultView(state: State, row: VaultRow): Vault {
 }
 
 export function planView(state: State, row: PlanRow): Plan {
+  const { secret: _secret, ...rest } = row;
   const last = state.tasks.where([equals('plan_id', row.id), equals('type', 'backup')], 'created_at DESC, rowid DESC', 1)[0];
   return {
-    ...row,
+    ...rest,
     source: structuredClone(row.source) as Plan['source'],
     vaultName: state.vaults.get(row.vaultId)?.name ?? '',
     backups: state.backups.count([equals('plan_id', row.id)]),
@@ -69,5 +70,7 @@ export function taskView(state: State, row: TaskRow, live?: LiveTask): Task {
 
 /** What root may have to approve; the RPC tells no commands. */
 function restoreOf(request: TaskRequest): Task['restore'] {
-  return request.type === 'restore' && request.target.kind !== 'command' ? { record: request.record, target: request.target } : null;
+  return request.type === 'restore' && (request.target.kind === 'files' || request.target.kind === 'disk')
+    ? { record: request.record, target: request.target }
+    : null;
 }

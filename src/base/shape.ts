@@ -7,20 +7,27 @@ import { Settings } from 'typebox/system';
 // All branches of a union have to be heard, or the one that was meant cannot be told from the others.
 Settings.Set({ maxErrors: 100 });
 
+export interface Fault {
+  readonly text: string;
+  /** JSON pointer to what is wrong; of an unknown key to the key itself. */
+  readonly pointer: string;
+}
+
 export interface Shape {
   /** The first fault in one line (`source.paths[0] must be string`), or undefined. */
   fault(value: unknown): string | undefined;
+  /** The same with its place. */
+  find(value: unknown): Fault | undefined;
   /** Texts to numbers and booleans where the schema asks for them (query strings). */
   convert(value: unknown): unknown;
 }
 
 export function shapeOf(schema: TSchema): Shape {
   const validator = Compile(schema);
+  const find = (value: unknown) => (validator.Check(value) ? undefined : describe(relevant(validator.Errors(value)), value));
   return {
-    fault(value) {
-      if (validator.Check(value)) return undefined;
-      return describe(relevant(validator.Errors(value)), value);
-    },
+    find,
+    fault: (value) => find(value)?.text,
     convert: (value) => validator.Convert(value),
   };
 }
@@ -40,20 +47,24 @@ function branchOf(schemaPath: string): string | undefined {
   return /^(.*\/anyOf\/\d+\/)properties\/(?:kind|type)$/.exec(schemaPath)?.[1];
 }
 
-function describe(errors: readonly TLocalizedValidationError[], value: unknown): string {
+function describe(errors: readonly TLocalizedValidationError[], value: unknown): Fault {
   const consts = errors.filter((error) => error.keyword === 'const');
   const unknown = errors.find((error) => error.keyword === 'additionalProperties');
-  if (unknown && consts.length === 0)
-    return `${place(unknown.instancePath, 'the input')} has an unknown key ${unknown.params.additionalProperties.join(', ')}`;
+  if (unknown && consts.length === 0) {
+    const keys = unknown.params.additionalProperties;
+    const text = `${place(unknown.instancePath, 'the input')} has an unknown key ${keys.join(', ')}`;
+    return { text, pointer: `${unknown.instancePath}/${keys[0]}` };
+  }
   const first = consts[0] ?? errors.find((error) => error.keyword !== 'boolean') ?? errors[0];
-  if (!first) return 'the input has the wrong shape';
-  const where = place(first.instancePath, 'the input');
+  if (!first) return { text: 'the input has the wrong shape', pointer: '' };
+  const pointer = first.instancePath;
+  const where = place(pointer, 'the input');
   if (first.keyword === 'const') {
     const wanted = consts.filter((error) => error.instancePath === first.instancePath).map((error) => String(error.params.allowedValue));
-    return `${where} must be ${wanted.join(' or ')}, not ${show(at(value, first.instancePath))}`;
+    return { text: `${where} must be ${wanted.join(' or ')}, not ${show(at(value, pointer))}`, pointer };
   }
-  if (first.keyword === 'required') return `${where} lacks ${first.params.requiredProperties.join(', ')}`;
-  return `${where} ${first.message}`;
+  if (first.keyword === 'required') return { text: `${where} lacks ${first.params.requiredProperties.join(', ')}`, pointer };
+  return { text: `${where} ${first.message}`, pointer };
 }
 
 function place(instancePath: string, root: string): string {

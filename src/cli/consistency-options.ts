@@ -41,7 +41,7 @@ export function consistencyFrom(options: ConsistencyOptions): PlanCreate['consis
 
 export function consistencyText({ consistency, source }: Plan): string | undefined {
   const { freeze, otherwise, allowInconsistent, freezeLimit } = consistency;
-  if (source.kind === 'command') return undefined;
+  if (source.kind === 'command' || ('method' in source && source.method !== 'snapshot') || source.kind === 'bucket') return undefined;
   const wanted = freeze ? `application, frozen for at most ${freezeLimit} s; otherwise ${otherwise}` : 'crash';
   return allowInconsistent ? `${wanted}; inconsistent disks allowed` : wanted;
 }

@@ -21,7 +21,7 @@ export function outcomeText(task: Task, paint: Paint): string {
 
 /** The parts of a result that are worth a line. */
 export function resultText(result: TaskResult, paint: Paint): string {
-  const { record, restore, steps, check, prune, records, locks } = result;
+  const { record, restore, steps, instance, check, prune, records, locks } = result;
   return [
     record?.summary &&
       `  backup ${paint('cyan', shortId(record.id))}  ${formatSize(record.summary.totalBytes)} in ${plural(record.summary.totalFiles, 'file')}, ` +
@@ -29,6 +29,8 @@ export function resultText(result: TaskResult, paint: Paint): string {
     record && !record.summary && `  backup ${paint('cyan', shortId(record.id))}\n`,
     steps && stepsText(steps, paint),
     restore && !steps && restoreText(restore),
+    instance &&
+      `  a server runs in ${printable(instance.directory)} at port ${instance.port}: ${printable(instance.connect)}\n  stop and remove it: agentcli instance remove ${printable(instance.directory)}\n`,
     check && checkText(check, paint),
     prune && pruneText(prune),
     records && `  ${plural(records.length, 'backup')} found\n`,
@@ -55,26 +57,31 @@ const stepSigns: Readonly<Record<RestoreStep['action'], readonly ['+' | '~' | '=
   update: ['~', 'yellow'],
   keep: ['=', 'dim'],
   delete: ['-', 'red'],
+  run: ['~', 'yellow'],
 };
 
 /** A restore's plan: what it would do to each path, what is destroyed first, and the sums. */
 export function stepsText(steps: readonly RestoreStep[], paint: Paint, most = stepsShown): string {
-  const order: readonly RestoreStep['action'][] = ['delete', 'replace', 'write', 'update', 'create'];
-  const changing = steps.filter((step) => step.action !== 'keep').sort((a, b) => order.indexOf(a.action) - order.indexOf(b.action));
+  const order: readonly RestoreStep['action'][] = ['delete', 'replace', 'write', 'run', 'update', 'create'];
+  // What runs before and after a load stays around it.
+  const rank = ({ action }: RestoreStep) => order.indexOf(action === 'run' ? 'write' : action);
+  const changing = steps.filter((step) => step.action !== 'keep').sort((a, b) => rank(a) - rank(b));
   const lines = changing.slice(0, most).map((step) => {
     const [sign, colour] = stepSigns[step.action];
-    const size = step.action === 'delete' ? '' : `  ${paint('dim', formatSize(step.bytes))}`;
+    const size = weightless(step.action) ? '' : `  ${paint('dim', formatSize(step.bytes))}`;
     return `  ${paint(colour, `${sign} ${step.action.padEnd(7)}`)} ${printable(step.path)}${size}\n`;
   });
   const more = changing.length > most ? [`  … and ${formatCount(changing.length - most)} more\n`] : [];
   const sums = order
     .map((action) => [action, steps.filter((step) => step.action === action)] as const)
     .filter(([, of]) => of.length > 0)
-    .map(([action, of]) => `${action} ${formatCount(of.length)}${action === 'delete' ? '' : ` (${formatSize(sum(of))})`}`);
+    .map(([action, of]) => `${action} ${formatCount(of.length)}${weightless(action) ? '' : ` (${formatSize(sum(of))})`}`);
   const kept = steps.length - changing.length;
   const total = [...sums, ...(kept > 0 ? [`keep ${formatCount(kept)}`] : [])].join(', ') || 'nothing to do';
   return `${lines.join('')}${more.join('')}  plan: ${total}\n`;
 }
+
+const weightless = (action: RestoreStep['action']): boolean => action === 'delete' || action === 'run';
 
 function sum(steps: readonly RestoreStep[]): number {
   return steps.reduce((bytes, step) => bytes + step.bytes, 0);

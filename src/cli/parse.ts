@@ -88,3 +88,11 @@ export function parseSubset(text: string): string {
     });
   return text;
 }
+
+/** A date, or a date with a time (in this host's zone unless it names one), to ms since the epoch. */
+export function parseTime(text: string): number {
+  const time = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text.length === 10 ? `${text}T00:00:00` : text.replace(' ', 'T')) : Number.NaN;
+  if (Number.isNaN(time))
+    fail('USAGE_VALUE', { value: JSON.stringify(text), what: 'time', rule: 'a date, or one with a time (2026-03-01T12:30:00Z)' });
+  return time;
+}

@@ -21,11 +21,26 @@ export const nouns: readonly Noun[] = [
     load: async () => (await import('./commands/backup.ts')).addBackup,
   },
   {
+    name: 'instance',
+    summary: 'servers that were started from backups',
+    load: async () => (await import('./commands/instance.ts')).addInstance,
+  },
+  {
     name: 'freeze',
     summary: 'try out how applications are frozen and thawed',
     load: async () => (await import('./commands/freeze.ts')).addFreeze,
   },
   { name: 'task', summary: 'what runs and what ran', load: async () => (await import('./commands/task.ts')).addTask },
+  {
+    name: 'apply',
+    summary: 'make pools, vaults and plans as a YAML file says',
+    load: async () => (await import('./commands/apply.ts')).addApply,
+  },
+  {
+    name: 'export',
+    summary: 'print pools, vaults and plans as YAML for apply',
+    load: async () => (await import('./commands/export.ts')).addExport,
+  },
   {
     name: 'recover',
     summary: 'read a vault with neither agent nor installation',

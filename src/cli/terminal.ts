@@ -49,3 +49,5 @@ export function printable(text: string): string {
     return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;
   });
 }
+
+export const printableLines = (values: readonly string[]): string => values.map(printable).join('\n');

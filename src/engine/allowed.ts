@@ -4,8 +4,9 @@ import { fail } from '../base/errors.ts';
 import { digestOf } from '../config/approvals.ts';
 import type { Allowance, CommandChoice, Grant } from '../model/allowance.ts';
 import { allRights, type Rights } from '../model/provider.ts';
-import type { TaskSpec } from '../model/task.ts';
+import type { CommandTarget, TaskSpec } from '../model/task.ts';
 import { restoreRootOf } from './restore-roots.ts';
+import { rightsToRead, throughTheDoor } from './source-rights.ts';
 import { type PlacedTarget, placesOf, settleTarget } from './target-place.ts';
 
 export interface Approval {
@@ -29,6 +30,7 @@ export function allowed(spec: TaskSpec, list: Allowance, approval: Approval, own
     case 'restore':
       return restoreGrant(spec, list, approval, owner);
     case 'probe':
+    case 'instance-end':
     case 'vault-create':
     case 'vault-attach':
     case 'vault-scan':
@@ -56,8 +58,10 @@ export function assertNoMore(held: Rights, { rights, spec }: Grant): void {
 
 function backupGrant(spec: BackupSpec, list: Allowance): Grant {
   const { source } = spec;
-  if (source.kind === 'files' || source.kind === 'disk' || source.kind === 'server') return { rights: 'read', spec };
-  if (source.kind !== 'command') return refuse('the backup', 'nobody knows such a source');
+  if (source.kind !== 'command') {
+    const rights = rightsToRead(source);
+    return rights ? { rights, spec } : refuse('the backup', 'nobody knows such a source');
+  }
   const { line, ...rights } = commandGrant(source, list);
   const { kind, fileName, minBytes, expectTail } = source;
   return { ...rights, spec: { ...spec, source: { kind, ...line, fileName, minBytes, ...(expectTail !== undefined && { expectTail }) } } };
@@ -67,18 +71,43 @@ function restoreGrant(spec: RestoreSpec, list: Allowance, approval: Approval, ow
   const { target } = spec;
   // Whatever else it may be that a process would take for true.
   const dryRun = spec.dryRun === true;
-  if (target.kind === 'command') {
-    // A rehearsal runs nothing.
-    const { line, ...rights } = commandGrant(dryRun ? { rights: 'own', ...target } : target, list);
-    return { ...(dryRun ? { rights: 'own' } : rights), spec: { ...spec, dryRun, target: { kind: 'command', ...line } } };
-  }
+  if (target.kind === 'command') return loadGrant({ ...spec, dryRun }, target, list);
+  if (throughTheDoor(target)) return { rights: 'own', spec };
   if (target.kind !== 'files' && target.kind !== 'disk') return refuse('the restore', 'nobody knows such a target');
   const settled = { ...spec, dryRun, target: settleTarget(target) };
-  if (dryRun) return { rights: 'read', spec: settled };
+  // What lies there may be moved away and a link put in its place before it is opened.
+  const plain = { ...settled, target: { ...settled.target, plain: true } };
+  if (dryRun) return { rights: 'read', spec: plain };
   const root = restoreRootOf(settled.target, list.restoreRoots, owner);
-  if (typeof root !== 'string') return { rights: 'root', ...(root.user !== undefined && { user: root.user }), spec: settled };
+  if (typeof root !== 'string') return { rights: 'root', ...(root.user !== undefined && { user: root.user }), spec: plain };
   if (!approval.take(digestOf(settled))) fail('APPROVAL_NEEDED', { place: placeText(settled.target), reason: root, task: approval.task });
-  return { rights: 'root', spec: settled };
+  return { rights: 'root', spec: plain };
+}
+
+/** Root names all of what a restore runs, or nothing of it: what it did not name would run with the rights of what it did. */
+function loadGrant(spec: RestoreSpec, { before, after, ...load }: CommandTarget, list: Allowance): Grant {
+  const [first, last] = [choicesFrom(before), choicesFrom(after)];
+  const named = [...first, load, ...last].map((choice) => choice.named !== undefined);
+  if (new Set(named).size > 1) refuse('the restore', 'root has named some of its commands and not the others; name all of them or none');
+  // A rehearsal runs nothing.
+  const { dryRun } = spec;
+  const grant = (choice: CommandChoice) => commandGrant(dryRun ? { rights: 'own', ...choice } : choice, list);
+  const { line, ...rights } = grant(load);
+  const lines = (choices: readonly CommandChoice[]) => choices.map((choice) => grant(choice).line);
+  const target: CommandTarget = {
+    kind: 'command',
+    ...line,
+    ...(first.length > 0 && { before: lines(first) }),
+    ...(last.length > 0 && { after: lines(last) }),
+  };
+  return { ...(dryRun ? { rights: 'own' } : rights), spec: { ...spec, target } };
+}
+
+/** Nothing that came is believed, its shape neither. */
+function choicesFrom(given: unknown): readonly CommandChoice[] {
+  if (given === undefined) return [];
+  const fit = Array.isArray(given) && given.every((one) => typeof one === 'object' && one !== null);
+  return fit ? (given as readonly CommandChoice[]) : refuse('the restore', 'its commands before and after are no lists of commands');
 }
 
 /** A named command runs as the user that root wrote beside it; one that came with the task never with more than the agent has anyway. */

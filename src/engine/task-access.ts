@@ -12,6 +12,7 @@ export type Weight = 'light' | 'heavy';
 
 const rules: Readonly<Record<TaskType, readonly [Access, Weight]>> = {
   probe: ['none', 'light'],
+  'instance-end': ['none', 'light'],
   keys: ['read', 'light'],
   ls: ['read', 'light'],
   find: ['read', 'light'],

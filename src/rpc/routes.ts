@@ -119,6 +119,19 @@ export const routes = {
   backupFind: route('backups', addresses.backupFind, 'Find paths in backups', { query: s.BackupFind, kind: 'lines' }),
   backupDiff: route('backups', addresses.backupDiff, 'Compare two backups', { query: s.BackupDiff, kind: 'lines' }),
   backupShow: route('backups', addresses.backupShow, 'Show a backup', { ...one, reply: s.Backup }),
+  instanceList: route('instances', addresses.instanceList, 'List the servers that were started from backups', {
+    query: s.InstanceQuery,
+    reply: s.InstanceList,
+  }),
+  instanceRemove: route('instances', addresses.instanceRemove, 'Stop such a server and delete its directory', {
+    ...one,
+    query: s.InstanceRemove,
+    reply: s.Removed,
+  }),
+  backupMoments: route('backups', addresses.backupMoments, 'Which moments point-in-time recovery can reach from it', {
+    ...one,
+    reply: s.Moments,
+  }),
   backupRestore: route('backups', addresses.backupRestore, 'Restore', { ...one, body: s.BackupRestore, ...started }),
   backupDelete: route('backups', addresses.backupDelete, 'Delete a backup', { ...one, ...started }),
   backupLs: route('backups', addresses.backupLs, 'List entries of a backup', { ...one, query: s.BackupLs, kind: 'lines' }),

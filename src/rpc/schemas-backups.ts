@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox';
 import type { BackupSummary } from '../model/backup.ts';
 import { listOf, listQuery, strict, Time } from './schemas-common.ts';
+import { serviceTargets } from './schemas-services.ts';
 
 export const BackupStateName = Type.Union([
   Type.Literal('available'),
@@ -24,7 +25,8 @@ export const Backup = strict({
   vaultName: Type.String(),
   planId: text,
   planName: text,
-  source: Type.Union([Type.String(), Type.Null()], { description: 'files, disk, command …' }),
+  source: Type.Union([Type.String(), Type.Null()], { description: 'files, disk, command, mysql …' }),
+  method: Type.Union([Type.String(), Type.Null()], { description: 'how the source was read, where there are several ways' }),
   consistency: Type.Union([Type.String(), Type.Null()], { description: 'application, crash, file or none' }),
   consistencyReason: Type.Union([Type.String(), Type.Null()], { description: 'why it is not more, where more was asked for' }),
   full: Type.Boolean(),
@@ -58,11 +60,17 @@ export const BackupQuery = listQuery({
   vault: Type.Optional(Type.String({ description: 'ID or name' })),
   plan: Type.Optional(Type.String({ description: 'ID or name' })),
   server: Type.Optional(Type.String({ description: 'host name' })),
-  type: Type.Optional(Type.String({ description: 'files, disk, command' })),
+  type: Type.Optional(Type.String({ description: 'files, disk, command, mysql …' })),
   kind: Type.Optional(Kind),
 });
 export type BackupQuery = Static<typeof BackupQuery>;
 export const BackupList = listOf(Backup);
+
+const commandWords = {
+  argv: Type.Optional(Type.Array(Type.String(), { minItems: 1 })),
+  shell: Type.Optional(Type.String({ minLength: 1 })),
+  named: Type.Optional(Type.String({ minLength: 1, description: 'a command of /etc/stillpoint/allow.yaml' })),
+};
 
 export const RestoreTargetInput = Type.Union([
   strict({
@@ -80,10 +88,11 @@ export const RestoreTargetInput = Type.Union([
   }),
   strict({
     kind: Type.Literal('command'),
-    argv: Type.Optional(Type.Array(Type.String(), { minItems: 1 })),
-    shell: Type.Optional(Type.String({ minLength: 1 })),
-    named: Type.Optional(Type.String({ minLength: 1, description: 'a command of /etc/stillpoint/allow.yaml' })),
+    ...commandWords,
+    before: Type.Optional(Type.Array(strict(commandWords), { description: 'run first, in order; if one fails nothing is loaded' })),
+    after: Type.Optional(Type.Array(strict(commandWords), { description: 'run in order once the load has succeeded' })),
   }),
+  ...serviceTargets,
 ]);
 export type RestoreTargetInput = Static<typeof RestoreTargetInput>;
 

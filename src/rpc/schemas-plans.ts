@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { listOf, listQuery, strict, Time } from './schemas-common.ts';
+import { BucketSourceInput, MysqlSourceInput, PostgresSourceInput, RedisSourceInput, serviceSources } from './schemas-services.ts';
 
 const Paths = Type.Array(Type.String({ minLength: 1 }), { minItems: 1, description: 'absolute paths' });
 const Patterns = Type.Array(Type.String({ minLength: 1 }));
@@ -38,7 +39,16 @@ export const CommandSourceInput = strict({
 });
 
 /** As a caller gives it; what is left out takes the defaults of model/plan.ts. */
-export const SourceInput = Type.Union([FilesSourceInput, DiskSourceInput, ServerSourceInput, CommandSourceInput]);
+export const SourceInput = Type.Union([
+  FilesSourceInput,
+  DiskSourceInput,
+  ServerSourceInput,
+  CommandSourceInput,
+  MysqlSourceInput,
+  PostgresSourceInput,
+  RedisSourceInput,
+  BucketSourceInput,
+]);
 export type SourceInput = Static<typeof SourceInput>;
 
 const Source = Type.Union([
@@ -50,6 +60,7 @@ const Source = Type.Union([
     fileName: Type.String(),
     minBytes: Type.Integer(),
   }),
+  ...serviceSources,
 ]);
 
 /** How far a backup is one moment of its source, and what is done when that cannot be had. */
@@ -60,7 +71,16 @@ const Consistency = strict({
   freezeLimit: Type.Integer({ minimum: 1, maximum: 600, description: 'seconds from the first freeze to the last thaw, at most' }),
 });
 
-const SourceKind = Type.Union([Type.Literal('files'), Type.Literal('disk'), Type.Literal('server'), Type.Literal('command')]);
+const SourceKind = Type.Union([
+  Type.Literal('files'),
+  Type.Literal('disk'),
+  Type.Literal('server'),
+  Type.Literal('command'),
+  Type.Literal('mysql'),
+  Type.Literal('postgres'),
+  Type.Literal('redis'),
+  Type.Literal('bucket'),
+]);
 
 /** Of a server, as the host is now. */
 const FoundDisk = strict({
@@ -97,7 +117,9 @@ export const PlanCreate = strict({
   description: Type.Optional(Type.String()),
   vault: Type.Optional(Type.String({ description: 'ID or name; may be left out while there is just one' })),
   source: SourceInput,
-  method: Type.Optional(Type.String({ description: 'files: snapshot; disk, server: direct; command: stream' })),
+  method: Type.Optional(
+    Type.String({ description: 'files: snapshot; disk, server: direct; command: stream; databases and buckets: that of the source' }),
+  ),
   strategy: Type.Optional(Type.Literal('manual')),
   consistency: Type.Optional(Type.Partial(Consistency, { additionalProperties: false })),
   allowMissing: Type.Optional(Type.Boolean({ description: 'accept paths that do not exist yet' })),

@@ -4,7 +4,7 @@ import { listOf, listQuery, strict, Time } from './schemas-common.ts';
 
 const LocalPlace = strict({ type: Type.Literal('local'), path: Type.String({ minLength: 1, description: 'absolute path' }) });
 
-const S3PlaceInput = strict({
+export const S3PlaceInput = strict({
   type: Type.Literal('s3'),
   endpoint: Type.String({ minLength: 1, description: 'address with scheme, e.g. https://s3.example.org:9000' }),
   bucket: Type.Optional(Type.String({ minLength: 1, description: 'dbs if not given' })),

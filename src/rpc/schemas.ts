@@ -4,6 +4,7 @@ export * from './schemas-common.ts';
 export * from './schemas-freezes.ts';
 export * from './schemas-plans.ts';
 export * from './schemas-pools.ts';
+export * from './schemas-services.ts';
 export * from './schemas-status.ts';
 export * from './schemas-tasks.ts';
 export * from './schemas-vaults.ts';

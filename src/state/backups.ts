@@ -14,6 +14,7 @@ export interface BackupRow {
   readonly planId: string | null;
   readonly planName: string | null;
   readonly source: string | null;
+  readonly method: string | null;
   readonly consistency: string | null;
   readonly consistencyReason: string | null;
   readonly full: boolean;
@@ -52,6 +53,7 @@ export const createBackupTable = (database: Database): BackupTable =>
       planId: 'plain',
       planName: 'plain',
       source: 'plain',
+      method: 'plain',
       consistency: 'plain',
       consistencyReason: 'plain',
       full: 'flag',

@@ -55,4 +55,13 @@ export const migrations: readonly string[] = [
     DEFAULT '{"freeze":false,"otherwise":"fall-back","allowInconsistent":false,"freezeLimit":60}';
   ALTER TABLE backups ADD COLUMN consistency_reason TEXT;
   `,
+  `
+  ALTER TABLE plans ADD COLUMN secret TEXT;
+  ALTER TABLE backups ADD COLUMN method TEXT;
+
+  CREATE TABLE instances (
+    id TEXT PRIMARY KEY, engine TEXT NOT NULL, directory TEXT NOT NULL, port INTEGER NOT NULL, connect TEXT NOT NULL, backup_id TEXT,
+    created_at INTEGER NOT NULL
+  ) STRICT;
+  `,
 ];

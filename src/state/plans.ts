@@ -17,6 +17,7 @@ export const createPlanTable = (database: Database): PlanTable =>
       vaultId: 'plain',
       source: 'json',
       method: 'plain',
+      secret: 'plain',
       strategy: 'plain',
       consistency: 'json',
       createdAt: 'plain',

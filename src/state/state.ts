@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { type BackupTable, createBackupTable } from './backups.ts';
 import { type Database, openDatabase } from './database.ts';
 import { createIdempotencyTable, type IdempotencyTable } from './idempotency.ts';
+import { createInstanceTable, type InstanceTable } from './instances.ts';
 import { createLockTable, type LockTable } from './locks.ts';
 import { createPlanTable, type PlanTable } from './plans.ts';
 import { createPoolTable, type PoolTable } from './pools.ts';
@@ -17,6 +18,7 @@ export interface State {
   readonly plans: PlanTable;
   readonly backups: BackupTable;
   readonly tasks: TaskTable;
+  readonly instances: InstanceTable;
   readonly locks: LockTable;
   readonly idempotency: IdempotencyTable;
   transaction<T>(work: () => T): T;
@@ -33,6 +35,7 @@ export function openState(path: string): State {
     plans: createPlanTable(database),
     backups: createBackupTable(database),
     tasks: createTaskTable(database),
+    instances: createInstanceTable(database),
     locks: createLockTable(database),
     idempotency: createIdempotencyTable(database),
     transaction: (work) => database.transaction(work),

@@ -123,11 +123,12 @@ describe('a server', () => {
       joins(image(name));
     }
     const warn: Warn = () => undefined;
+    const service = { warn, signal: new AbortController().signal, scratch: () => root };
     return {
       open: async () => {
-        const { source } = await settle(server(), { warn, pools: [], findDisks });
+        const { source } = await settle(server(), { ...service, pools: [], findDisks });
         if (source.kind !== 'disk') throw new Error(`a server became ${source.kind}`);
-        return sources.disk(source, { warn, own: [] });
+        return sources.disk(source, { ...service, own: [] });
       },
       atLeast: 3, // the folder dev and two disks
     };

@@ -1,27 +1,35 @@
 import { hostname, userInfo } from 'node:os';
-import { isAbsolute } from 'node:path';
-import { fail, failure } from '../../base/errors.ts';
+import { fail } from '../../base/errors.ts';
 import type { BackupTags } from '../../model/backup.ts';
-import type { RestoreTarget } from '../../model/task.ts';
 import type { Handlers } from '../../rpc/handlers.ts';
-import type { RestoreTargetInput } from '../../rpc/schemas.ts';
 import type { BackupRow } from '../../state/backups.ts';
 import { newId } from '../../state/state.ts';
 import { equals } from '../../state/table.ts';
 import type { VaultRow } from '../../state/vaults.ts';
+import { completeTarget, type Restored } from '../complete-target.ts';
 import type { AgentContext } from '../context.ts';
+import { momentsOf } from '../log-chain.ts';
 import { checkDescription, checkName, freeName, madeUpName } from '../names.ts';
 import { pageOptions } from '../queries.ts';
+import { openSecret, planSecretContext, requestSecretContext, sealSecret, takeSecret, withSecret } from '../source-secrets.ts';
 import type { TaskDesk } from '../task-desk.ts';
 import { backupView, taskView } from '../views.ts';
-import { commandWords } from './plans.ts';
 import { needState } from './vaults.ts';
 
-type Methods = Pick<Handlers, 'backupRun' | 'backupList' | 'backupShow' | 'backupRestore' | 'backupDelete'>;
+type Methods = Pick<Handlers, 'backupRun' | 'backupList' | 'backupShow' | 'backupMoments' | 'backupRestore' | 'backupDelete'>;
 
 const gigabyte = 1024 ** 3;
 /** What a source read without a snapshot is worth: each file as it was when it was read, a disk or a stream nothing. */
-const consistencyOf = { files: 'file', disk: 'none', server: 'none', command: 'none' } as const;
+const consistencyOf = {
+  files: 'file',
+  disk: 'none',
+  server: 'none',
+  command: 'none',
+  mysql: 'none',
+  postgres: 'none',
+  redis: 'none',
+  bucket: 'file',
+} as const;
 
 export function backupMethods(context: AgentContext, desk: TaskDesk): Methods {
   const { state, clock } = context;
@@ -43,6 +51,7 @@ export function backupMethods(context: AgentContext, desk: TaskDesk): Methods {
         name,
         kind: 'manual',
         source: kind,
+        ...('method' in plan.source && { method: plan.source.method }),
         consistency: consistencyOf[kind],
         ...(full && { full }),
         ...(description !== '' && { description }),
@@ -73,14 +82,23 @@ export function backupMethods(context: AgentContext, desk: TaskDesk): Methods {
 
     backupShow: ({ params }) => backupView(state, state.backups.find(params.id)),
 
+    backupMoments({ params }) {
+      const backup = needBackup(state.backups.find(params.id), ['available', 'restoring']);
+      const moments = momentsOf(state, backup);
+      if (!moments) return { from: null, until: null, logs: [], gap: null };
+      const { from, until, gap = null } = moments;
+      return { from, until, logs: moments.logs.map(({ row, ...range }) => ({ id: row.id, name: row.name, ...range })), gap };
+    },
+
     backupRestore({ params, body }) {
       const backup = needBackup(state.backups.find(params.id), ['available', 'restoring']);
       const vault = needState(state.vaults.find(backup.vaultId), ['available', 'locked']);
-      const target = completeTarget(body.target);
+      const { open: target, secret } = takeSecret(completeTarget(body.target, restored(context, backup)));
       const dryRun = body.dryRun ?? false;
       return state.transaction(() => {
         if (!dryRun) state.backups.update(backup.id, { state: 'restoring' });
-        const request = { type: 'restore', record: backup.record ?? '', target, dryRun } as const;
+        const sealed = sealSecret(context, requestSecretContext, secret);
+        const request = { type: 'restore', record: backup.record ?? '', target, dryRun, ...(sealed && { secret: sealed }) } as const;
         const name = backup.name || backup.id.slice(0, 8);
         const ids = { vaultId: vault.id, backupId: backup.id, ...(backup.planId && { planId: backup.planId }) };
         return view(desk.submit({ type: 'restore', name, request, ...ids }).id);
@@ -113,6 +131,17 @@ export function needBackup(backup: BackupRow, allowed: readonly BackupRow['state
   return backup;
 }
 
+function restored(context: AgentContext, backup: BackupRow): Restored {
+  const { state } = context;
+  const plan = backup.planId === null ? undefined : state.plans.get(backup.planId);
+  return {
+    source: backup.source,
+    method: backup.method,
+    planned: plan && withSecret(plan.source, openSecret(context, planSecretContext(plan.id), plan.secret)),
+    logs: (momentsOf(state, backup)?.logs ?? []).map(({ row }) => row.record ?? ''),
+  };
+}
+
 function needSpace(vault: VaultRow): void {
   if (vault.usedBytes < vault.capacityGb * gigabyte) return;
   fail('VAULT_FULL', { vault: vault.name, used: Math.floor(vault.usedBytes / gigabyte), capacity: vault.capacityGb });
@@ -141,6 +170,7 @@ function newBackup(vaultId: string, tags: BackupTags, paths: readonly string[], 
     planId: tags.plan ?? null,
     planName: tags.planName ?? null,
     source: tags.source ?? null,
+    method: tags.method ?? null,
     consistency: tags.consistency ?? null,
     consistencyReason: null,
     full: tags.full ?? false,
@@ -168,22 +198,4 @@ function noteDone({ state, clock }: AgentContext, name: string, ids: { readonly 
   const times = { createdAt: now, startedAt: now, endedAt: now };
   state.tasks.insert({ ...blank, ...ids, ...times, id, type: 'forget', state: 'done', name, request, result: { warnings: 0 } });
   return id;
-}
-
-/** Throws USAGE for what cannot be meant. */
-export function completeTarget(input: RestoreTargetInput): RestoreTarget {
-  const needAbsolute = (path: string) => {
-    if (!isAbsolute(path)) throw failure('USAGE', { detail: `the target ${path} is not an absolute path` });
-  };
-  if (input.kind === 'files') {
-    needAbsolute(input.path);
-    const { path, include = [], overwrite = 'always', verify = false } = input;
-    return { kind: 'files', path, include, overwrite, delete: input.delete ?? false, verify };
-  }
-  if (input.kind === 'disk') {
-    if (Object.keys(input.map).length === 0) fail('USAGE', { detail: 'target.map names no disk' });
-    Object.values(input.map).forEach(needAbsolute);
-    return { kind: 'disk', map: input.map, verify: input.verify ?? false };
-  }
-  return { kind: 'command', ...commandWords(input, 'a command target') };
 }

@@ -8,6 +8,7 @@ import type { PoolRow } from '../../state/pools.ts';
 import { newId } from '../../state/state.ts';
 import { equals } from '../../state/table.ts';
 import { poolAccess, sealCredentials } from '../access.ts';
+import { bucketPlace } from '../bucket-place.ts';
 import type { AgentContext } from '../context.ts';
 import { locationOf } from '../locations.ts';
 import { checkDescription, checkName, madeUpName } from '../names.ts';
@@ -30,8 +31,6 @@ export interface PoolBinder {
   /** Checks every right, then keeps the pool. Throws POOL_NO_RIGHT, POOL_NOT_FOUND, ALREADY_EXISTS … */
   bind(input: NewPool): Promise<{ readonly pool: PoolRow; readonly probe: ProbeReport }>;
 }
-
-const defaultBucket = 'dbs';
 
 export function createPoolBinder(context: AgentContext, desk: TaskDesk): PoolBinder {
   const { state, clock } = context;
@@ -149,17 +148,7 @@ function completePlace(place: PlaceInput): Place {
     if (!isAbsolute(place.path)) fail('USAGE', { detail: `place.path ${place.path} is not absolute` });
     return { type: 'local', path: resolve(place.path) };
   }
-  const url = URL.parse(place.endpoint);
-  if (!url || !/^https?:$/.test(url.protocol)) fail('USAGE', { detail: `place.endpoint ${place.endpoint} is no http(s) address` });
-  return {
-    type: 's3',
-    endpoint: url.origin,
-    bucket: place.bucket ?? defaultBucket,
-    prefix: (place.prefix ?? '').replace(/^\/+|\/+$/g, ''),
-    region: place.region ?? 'us-east-1',
-    addressing: place.addressing ?? 'path',
-    caPem: place.caPem ?? '',
-  };
+  return bucketPlace(place);
 }
 
 /** Throws USAGE for a directory, which shows no certificate. */

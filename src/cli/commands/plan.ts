@@ -1,12 +1,21 @@
 // agentcli plan …
 import type { Command } from 'commander';
 import { fail } from '../../base/errors.ts';
-import type { FoundDisk, Plan } from '../../rpc/schemas-plans.ts';
+import type { Plan } from '../../rpc/schemas-plans.ts';
 import { type ConsistencyOptions, consistencyFrom, consistencyOptions, consistencyText } from '../consistency-options.ts';
-import { formatSize, formatTime, shortId } from '../format.ts';
+import { formatTime, shortId } from '../format.ts';
 import { printList, readPages } from '../list.ts';
 import type { Session } from '../session.ts';
-import { namesSource, type SourceOptions, sourceFrom, sourceOptions } from '../source-options.ts';
+import {
+  askingOf,
+  kindNames,
+  namesSource,
+  type SourceOptions,
+  sourceFrom,
+  sourceOptions,
+  sourceRows,
+  sourceText,
+} from '../source-options.ts';
 import { type Paint, printable } from '../terminal.ts';
 import { choice, type ListOptions, listOptions, verb } from '../verb.ts';
 import { helpOf } from './pool.ts';
@@ -15,7 +24,6 @@ type Kind = Plan['source']['kind'];
 
 interface PlanOptions extends SourceOptions, ConsistencyOptions {
   readonly vault?: string;
-  readonly method?: string;
   readonly description?: string;
   readonly allowMissing?: boolean;
   readonly name?: string;
@@ -31,21 +39,20 @@ export function addPlan(noun: Command, session: Session): void {
         'agentcli plan create etc --vault main --source files --path /etc --path /root --exclude "*.tmp"',
         'agentcli plan create system --vault main --source disk --path /dev/vdb',
         'agentcli plan create host --vault main --source server --exclude-disk /dev/disk/by-id/usb-Backup_Drive',
+        'agentcli plan create shop --vault main --source mysql --method logical --user backup --password-file /root/backup.pw --database shop',
         'agentcli plan create app-db --vault main --source command --file-name app.sql --argv -- mysqldump --single-transaction app',
       ).option('--vault <vault>', 'may be left out while there is just one'),
     ),
   )
-    .option('--method <method>', 'how it is read; the usual one for the source if not given')
     .option('--description <text>', 'at most 255 characters')
     .option('--allow-missing', 'accept paths that do not exist yet')
     .action(async (name: string, words: readonly string[], options: PlanOptions, command: Command) => {
-      const { vault, method, description, allowMissing } = options;
+      const { vault, description, allowMissing } = options;
       const consistency = consistencyFrom(options);
       const body = {
         name,
-        source: sourceFrom(options, words, helpOf(command)),
+        source: await sourceFrom(options, words, askingOf(session, helpOf(command))),
         ...(vault !== undefined && { vault }),
-        ...(method !== undefined && { method }),
         ...(description !== undefined && { description }),
         ...(allowMissing && { allowMissing }),
         ...(consistency && { consistency }),
@@ -58,7 +65,7 @@ export function addPlan(noun: Command, session: Session): void {
 
   listOptions(verb(noun, 'list', 'list plans', 'agentcli plan list'))
     .option('--vault <vault>', 'only plans into this vault')
-    .addOption(choice('--source <kind>', 'only plans of this source', ['files', 'disk', 'server', 'command']).helpGroup('Filters:'))
+    .addOption(choice('--source <kind>', 'only plans of this source', kindNames).helpGroup('Filters:'))
     .action(async (options: ListOptions & { readonly vault?: string; readonly source?: Kind }) => {
       const client = await session.agent();
       const { vault, source } = options;
@@ -92,19 +99,17 @@ export function addPlan(noun: Command, session: Session): void {
     ),
   )
     .option('--vault <vault>', 'new vault')
-    .option('--method <method>', 'how it is read')
     .option('--description <text>', 'at most 255 characters')
     .option('--allow-missing', 'accept paths that do not exist yet')
     .action(async (id: string, words: readonly string[], options: PlanOptions, command: Command) => {
       const client = await session.agent();
-      const { name, vault, method, description, allowMissing } = options;
+      const { name, vault, description, allowMissing } = options;
       const consistency = consistencyFrom(options);
       const before = namesSource(options, words) ? await client.call('planShow', { params: { id } }) : undefined;
       const body = {
-        ...(before && { source: sourceFrom(options, words, helpOf(command), before.source) }),
+        ...(before && { source: await sourceFrom(options, words, askingOf(session, helpOf(command)), before.source) }),
         ...(name !== undefined && { name }),
         ...(vault !== undefined && { vault }),
-        ...(method !== undefined && { method }),
         ...(description !== undefined && { description }),
         ...(allowMissing && { allowMissing }),
         ...(consistency && { consistency }),
@@ -126,58 +131,16 @@ export function addPlan(noun: Command, session: Session): void {
     });
 }
 
-function sourceText({ source }: Plan): string {
-  if (source.kind === 'server') return `${source.disks === 'all' ? 'all' : `all ${source.disks}`} disks of this host`;
-  if (source.kind !== 'command') return printable(source.paths.join(' '));
-  return printable(source.named ?? source.shell ?? source.argv?.map(quoted).join(' ') ?? '');
-}
-
-/** As a shell would need it; only to be read. */
-function quoted(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
-}
-
-/** A host of containers has hundreds of mounts on one disk. */
-const pointsShown = 5;
-
-/** One line: what it is, and whether a backup would read it. */
-function diskText({ path, size, system, uses, excluded }: FoundDisk): string {
-  const points = uses.map(({ point, writable }) => (writable ? point : `${point} (read-only)`));
-  const more = points.length > pointsShown ? ` and ${points.length - pointsShown} more` : '';
-  const used = points.length > 0 ? `in use: ${points.slice(0, pointsShown).join(' ')}${more}` : 'not in use';
-  return printable([path, formatSize(size), system ? 'system disk' : 'data disk', used, ...(excluded ? ['excluded'] : [])].join('  '));
-}
-
 async function printPlan(session: Session, plan: Plan): Promise<void> {
   if (session.json) return session.printJson(plan);
   const { detailsText, stateText } = await import('../print.ts');
   const { paint } = session.terminal;
-  const { source, disks = [], lastTask } = plan;
-  const lines = (values: readonly string[]) => values.map(printable).join('\n');
-  const reads: (readonly [string, string | undefined])[] =
-    source.kind === 'command'
-      ? [
-          ['Command', sourceText(plan)],
-          ['File name', printable(source.fileName)],
-          ['At least', source.minBytes > 0 ? formatSize(source.minBytes) : undefined],
-          ['Must end with', source.expectTail && printable(source.expectTail)],
-        ]
-      : source.kind === 'server'
-        ? [
-            ['Reads', sourceText(plan)],
-            ['Excludes', lines(source.exclude)],
-            ['Disks now', disks.map(diskText).join('\n') || 'none: its next backup will fail'],
-          ]
-        : [['Paths', lines(source.paths)]];
-  if (source.kind === 'files') {
-    const flags = [...(source.oneFileSystem ? ['one file system'] : []), ...(source.excludeCaches ? ['no caches'] : [])];
-    reads.push(['Excludes', lines(source.excludes)], ['Exclude files', lines(source.excludeFiles)], ['Options', flags.join(', ')]);
-  }
+  const { source, lastTask } = plan;
   const rows = [
     ['ID', plan.id],
     ['Description', printable(plan.description)],
     ['Source', `${source.kind}, method ${plan.method}`],
-    ...reads,
+    ...sourceRows(plan),
     ['Consistency', consistencyText(plan)],
     ['Vault', plan.vaultName],
     ['Runs', plan.strategy === 'manual' ? 'when told to' : plan.strategy],

@@ -1,51 +1,16 @@
 // agentcli pool …
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { fail } from '../../base/errors.ts';
-import type { Credentials } from '../../model/pool.ts';
 import type { PlaceInput, Pool, PoolBound } from '../../rpc/schemas-pools.ts';
-import { findCredentials } from '../credentials.ts';
 import { readTextFile } from '../files.ts';
 import { formatSize, formatTime } from '../format.ts';
 import { printList, readPages } from '../list.ts';
 import { absolutePath, parseBandwidth } from '../parse.ts';
 import type { Session } from '../session.ts';
 import { flagOf } from '../source-options.ts';
+import { bucketNameOptions, type StoreOptions, storeCredentials, storeDetails, storeOptions } from '../store-options.ts';
 import { type Paint, printable } from '../terminal.ts';
 import { choice, type ListOptions, listOptions, verb } from '../verb.ts';
-
-export interface StoreOptions {
-  readonly credentialsFile?: string;
-  readonly region?: string;
-  readonly addressing?: 'path' | 'virtual-host';
-  readonly caFile?: string;
-}
-
-/** Options of every command that names a bucket. */
-export function storeOptions(command: Command): Command {
-  const option = (flags: string, description: string) => new Option(flags, description).helpGroup('Bucket:');
-  return command
-    .addOption(option('--credentials-file <file>', 'KEY=value lines or an AWS credentials file; else the environment, else a question'))
-    .addOption(option('--region <region>', 'us-east-1 if not given'))
-    .addOption(
-      choice('--addressing <style>', 'how the bucket is addressed; path if not given', ['path', 'virtual-host']).helpGroup('Bucket:'),
-    )
-    .addOption(option('--ca-file <file>', 'certificates to trust besides the system’s (PEM)'));
-}
-
-/** Region, style and authority as the RPC takes them; only what was given. */
-export function storeDetails(options: StoreOptions) {
-  const { region, addressing, caFile } = options;
-  return {
-    ...(region !== undefined && { region }),
-    ...(addressing !== undefined && { addressing }),
-    ...(caFile !== undefined && { caPem: readTextFile(caFile) }),
-  };
-}
-
-export async function storeCredentials(session: Session, options: StoreOptions, what: string): Promise<Credentials> {
-  const { secretPrompt } = await import('../prompt.ts');
-  return findCredentials(options.credentialsFile, session.environment, secretPrompt(session.terminal), what);
-}
 
 interface BindOptions extends StoreOptions {
   readonly type: 'local' | 's3';
@@ -59,6 +24,7 @@ interface BindOptions extends StoreOptions {
 }
 
 export function addPool(noun: Command, session: Session): void {
+  const [endpoint, bucket, prefix] = bucketNameOptions('dbs if not given');
   storeOptions(
     verb(
       noun,
@@ -72,9 +38,9 @@ export function addPool(noun: Command, session: Session): void {
       .option('--create', 'make the directory or bucket if it is missing')
       .option('--bandwidth <n>', 'limit in bytes a second (20M); 0 for none', parseBandwidth)
       .option('--remark <text>', 'a remark')
-      .addOption(new Option('--endpoint <url>', 'address with scheme').helpGroup('Bucket:'))
-      .addOption(new Option('--bucket <name>', 'dbs if not given').helpGroup('Bucket:'))
-      .addOption(new Option('--prefix <prefix>', 'of all keys').helpGroup('Bucket:')),
+      .addOption(endpoint)
+      .addOption(bucket)
+      .addOption(prefix),
   ).action(async (name: string, options: BindOptions, command: Command) => {
     const place = placeOf(options, helpOf(command));
     const credentials = place.type === 's3' ? await storeCredentials(session, options, `the bucket ${place.bucket ?? 'dbs'}`) : undefined;

@@ -4,8 +4,7 @@ import type { Command } from 'commander';
 import { exits } from '../../base/error-codes.ts';
 import { fail } from '../../base/errors.ts';
 import { linesOf } from '../../base/lines.ts';
-import type { RecordInfo, RestoreTarget, TaskEvent, TaskResult, TaskSpec, VaultAccess } from '../../model/task.ts';
-import type { RestoreTargetInput } from '../../rpc/schemas-backups.ts';
+import type { RecordInfo, TaskEvent, TaskResult, TaskSpec, VaultAccess } from '../../model/task.ts';
 import {
   type Difference,
   type DifferenceSummary,
@@ -22,12 +21,15 @@ import { absolutePath, collect } from '../parse.ts';
 import { openProgress } from '../progress.ts';
 import { openRate } from '../rate.ts';
 import { findRecoveryKey } from '../recovery-key.ts';
-import { destroys, type RestoreOptions, restoreOptions, targetFrom } from '../restore-options.ts';
+import type { RestoreOptions } from '../restorable.ts';
+import { destroys, restoreOptions, targetFrom } from '../restore-options.ts';
 import type { Session } from '../session.ts';
+import { askingOf } from '../source-options.ts';
 import type { Standalone } from '../standalone.ts';
+import { type StoreOptions, storeCredentials, storeDetails, storeOptions } from '../store-options.ts';
 import { type Paint, printable } from '../terminal.ts';
 import { verb } from '../verb.ts';
-import { helpOf, type StoreOptions, storeCredentials, storeDetails, storeOptions } from './pool.ts';
+import { helpOf } from './pool.ts';
 
 interface OpenOptions extends StoreOptions {
   readonly recoveryKeyFile?: string;
@@ -235,8 +237,10 @@ async function restore(
 ) {
   const opened = await openVault(session, location, options);
   const record = await findRecord(session, opened, id);
-  const input = targetFrom(options, words, { source: record.tags.source ?? null, paths: record.paths }, help);
-  const target = complete(input);
+  const { source = null, method = null } = record.tags;
+  const input = await targetFrom(options, words, { source, paths: record.paths }, askingOf(session, help));
+  const { target: complete } = await session.standalone();
+  const target = complete(input, { source, method, logs: [] });
   const rehearse = () => run(session, opened, { type: 'restore', vault: opened.vault, record: record.id, target, dryRun: true });
   const { resultText, stepsText } = await import('../outcome.ts');
   const { terminal } = session;
@@ -255,13 +259,4 @@ async function restore(
   const result = await run(session, opened, { type: 'restore', vault: opened.vault, record: record.id, target, dryRun: false });
   if (session.json) session.printJson(result);
   else session.print(`restored ${shortId(record.id)}\n${resultText(result, terminal.paint)}`);
-}
-
-/** The agent fills these in for `backup restore`; here is no agent. */
-function complete(input: RestoreTargetInput): RestoreTarget {
-  if (input.kind === 'files') {
-    const { path, include = [], overwrite = 'always', verify = false } = input;
-    return { kind: 'files', path, include, overwrite, delete: input.delete ?? false, verify };
-  }
-  return input.kind === 'disk' ? { ...input, verify: input.verify ?? false } : input;
 }

@@ -4,9 +4,9 @@ import { plural } from '../format.ts';
 import { absolutePath, parseCapacity } from '../parse.ts';
 import { findRecoveryKey, tellKey, withNewKey } from '../recovery-key.ts';
 import type { Session } from '../session.ts';
+import { type StoreOptions, storeCredentials, storeDetails, storeOptions } from '../store-options.ts';
 import { printable } from '../terminal.ts';
 import { verb } from '../verb.ts';
-import { type StoreOptions, storeCredentials, storeDetails, storeOptions } from './pool.ts';
 
 interface CreateOptions {
   readonly pool?: string;

@@ -1,10 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { newRecoveryKey } from '../../../src/agent/access.ts';
+import { completeSource } from '../../../src/agent/complete-source.ts';
+import { completeTarget } from '../../../src/agent/complete-target.ts';
 import { locationOf, parseLocation } from '../../../src/agent/locations.ts';
-import { completeTarget } from '../../../src/agent/methods/backups.ts';
-import { completeSource } from '../../../src/agent/methods/plans.ts';
 import { checkDescription, checkName, freeName, madeUpName } from '../../../src/agent/names.ts';
 import { momentOf } from '../../../src/agent/queries.ts';
+
+const noPlan = () => expect.fail('no plan is asked for');
+const files = { source: 'files', method: null, logs: [] };
 
 describe('names', () => {
   it('B4 holds names and descriptions to the rules', () => {
@@ -43,13 +46,18 @@ describe('locations', () => {
 
 describe('plans and targets', () => {
   it('B1 completes sources and refuses what cannot be meant', () => {
-    expect(completeSource({ kind: 'files', paths: ['/a/../b/'] }, 'p')).toMatchObject({
+    expect(completeSource({ kind: 'files', paths: ['/a/../b/'] }, 'p', noPlan)).toMatchObject({
       paths: ['/b'],
       excludes: [],
       oneFileSystem: false,
     });
-    expect(completeSource({ kind: 'command', shell: 'x' }, 'p')).toEqual({ kind: 'command', fileName: 'p', minBytes: 0, shell: 'x' });
-    const refuse = (input: Parameters<typeof completeSource>[0]) => expect(() => completeSource(input, 'p'));
+    expect(completeSource({ kind: 'command', shell: 'x' }, 'p', noPlan)).toEqual({
+      kind: 'command',
+      fileName: 'p',
+      minBytes: 0,
+      shell: 'x',
+    });
+    const refuse = (input: Parameters<typeof completeSource>[0]) => expect(() => completeSource(input, 'p', noPlan));
     refuse({ kind: 'disk', paths: ['dev/sda'] }).toThrow('not absolute');
     refuse({ kind: 'command' }).toThrow('one of argv, shell and named');
     refuse({ kind: 'command', argv: ['a'], shell: 'b' }).toThrow('one of argv, shell and named');
@@ -58,10 +66,15 @@ describe('plans and targets', () => {
   });
 
   it('B1 completes restore targets', () => {
-    expect(completeTarget({ kind: 'files', path: '/t' })).toMatchObject({ include: [], overwrite: 'always', delete: false, verify: false });
-    expect(() => completeTarget({ kind: 'files', path: 't' })).toThrow('not an absolute path');
-    expect(() => completeTarget({ kind: 'disk', map: {} })).toThrow('names no disk');
-    expect(() => completeTarget({ kind: 'command' })).toThrow('one of argv, shell and named');
+    expect(completeTarget({ kind: 'files', path: '/t' }, files)).toMatchObject({
+      include: [],
+      overwrite: 'always',
+      delete: false,
+      verify: false,
+    });
+    expect(() => completeTarget({ kind: 'files', path: 't' }, files)).toThrow('not an absolute path');
+    expect(() => completeTarget({ kind: 'disk', map: {} }, files)).toThrow('names no disk');
+    expect(() => completeTarget({ kind: 'command' }, files)).toThrow('one of argv, shell and named');
   });
 
   it('M8 reads dates as people write them', () => {

@@ -2,46 +2,53 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, wri
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { fail } from '../../../src/base/errors.ts';
 import { matching } from '../../../src/cli/commands/recover.ts';
 import { readKeyFile, readTextFile, reserveKeyFile } from '../../../src/cli/files.ts';
 import { wantsJson } from '../../../src/cli/main.ts';
 import { destroys, targetFrom } from '../../../src/cli/restore-options.ts';
-import { sourceFrom } from '../../../src/cli/source-options.ts';
+import { type SourceOptions, sourceFrom } from '../../../src/cli/source-options.ts';
+import type { Asking } from '../../../src/cli/sources/kind.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'stillpoint-cli-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const usage = { code: 'USAGE_ARGUMENT', exit: 2 };
-const thrown = (run: () => unknown) => {
+const thrown = async (run: () => unknown): Promise<unknown> => {
   try {
-    run();
+    await run();
   } catch (error) {
     return error;
   }
   throw new Error('nothing was thrown');
 };
+const asking: Asking = {
+  wrong: (detail) => fail('USAGE_ARGUMENT', { detail, help: 'help' }),
+  password: async ({ passwordFile }) => passwordFile && 'from a file',
+  credentials: async () => ({ accessKey: 'a', secretKey: 's' }),
+};
 
 describe('B8 sources on the command line', () => {
-  const source = (options: Parameters<typeof sourceFrom>[0], words: string[] = [], before?: Parameters<typeof sourceFrom>[3]) =>
-    sourceFrom(options, words, 'help', before);
+  const source = (options: SourceOptions, words: string[] = [], before?: Parameters<typeof sourceFrom>[3]) =>
+    sourceFrom(options, words, asking, before);
 
-  it('B8 makes files, disk and command sources', () => {
-    expect(source({ source: 'files', path: ['/etc'], exclude: ['*.tmp'], oneFileSystem: true })).toEqual({
+  it('B8 makes files, disk and command sources', async () => {
+    expect(await source({ source: 'files', path: ['/etc'], exclude: ['*.tmp'], oneFileSystem: true })).toEqual({
       kind: 'files',
       paths: ['/etc'],
       excludes: ['*.tmp'],
       oneFileSystem: true,
     });
-    expect(source({ source: 'disk', path: ['/dev/vdb', '/dev/vdc'] })).toEqual({ kind: 'disk', paths: ['/dev/vdb', '/dev/vdc'] });
-    expect(source({ argv: true, fileName: 'a.sql', minBytes: 10 }, ['pg_dump', '--format', 'x y'])).toEqual({
+    expect(await source({ source: 'disk', path: ['/dev/vdb', '/dev/vdc'] })).toEqual({ kind: 'disk', paths: ['/dev/vdb', '/dev/vdc'] });
+    expect(await source({ argv: true, fileName: 'a.sql', minBytes: 10 }, ['pg_dump', '--format', 'x y'])).toEqual({
       kind: 'command',
       argv: ['pg_dump', '--format', 'x y'],
       fileName: 'a.sql',
       minBytes: 10,
     });
-    expect(source({ shell: 'a | b', expectTail: 'done$' })).toEqual({ kind: 'command', shell: 'a | b', expectTail: 'done$' });
+    expect(await source({ shell: 'a | b', expectTail: 'done$' })).toEqual({ kind: 'command', shell: 'a | b', expectTail: 'done$' });
   });
 
-  it('B8 refuses what does not belong together', () => {
+  it('B8 refuses what does not belong together', async () => {
     const wrong = [
       () => source({}),
       () => source({ source: 'files' }),
@@ -55,19 +62,24 @@ describe('B8 sources on the command line', () => {
       () => source({ shell: 'x', expectTail: '(' }),
       () => source({ shell: 'x', fileName: '../x' }),
     ];
-    for (const run of wrong) expect(thrown(run), String(run)).toMatchObject(usage);
+    for (const run of wrong) expect(await thrown(run), String(run)).toMatchObject(usage);
   });
 
-  it('B8 keeps on update what is not named', () => {
+  it('B8 keeps on update what is not named', async () => {
     const files = { kind: 'files' as const, paths: ['/a'], excludes: ['x'], excludeFiles: [], oneFileSystem: true, excludeCaches: false };
-    expect(source({ path: ['/b'] }, [], files)).toEqual({ ...files, paths: ['/b'] });
-    expect(source({ minBytes: 5 }, [], { kind: 'command', argv: ['a'], fileName: 'f' })).toEqual({
+    expect(await source({ path: ['/b'] }, [], files)).toEqual({ ...files, paths: ['/b'] });
+    expect(await source({ minBytes: 5 }, [], { kind: 'command', argv: ['a'], fileName: 'f', minBytes: 0 })).toEqual({
       kind: 'command',
       argv: ['a'],
       fileName: 'f',
       minBytes: 5,
     });
-    expect(source({}, ['b'], { kind: 'command', shell: 'old', fileName: 'f' })).toEqual({ kind: 'command', argv: ['b'], fileName: 'f' });
+    expect(await source({}, ['b'], { kind: 'command', shell: 'old', fileName: 'f', minBytes: 0 })).toEqual({
+      kind: 'command',
+      argv: ['b'],
+      fileName: 'f',
+      minBytes: 0,
+    });
   });
 });
 
@@ -77,26 +89,30 @@ describe('B8 targets on the command line', () => {
   const disk = { source: 'disk', paths: ['/dev/vdb'] };
   const output = { source: 'command', paths: [] };
   const target = (options: Parameters<typeof targetFrom>[0], backup: Parameters<typeof targetFrom>[2], words: string[] = []) =>
-    targetFrom(options, words, backup, 'help');
+    targetFrom(options, words, backup, asking);
 
-  it('B8 makes a target for each kind of backup', () => {
-    expect(target({ target: '/t', include: ['/etc/x'], overwrite: 'never', delete: true }, files)).toEqual({
+  it('B8 makes a target for each kind of backup', async () => {
+    expect(await target({ target: '/t', include: ['/etc/x'], overwrite: 'never', delete: true }, files)).toEqual({
       kind: 'files',
       path: '/t',
       include: ['/etc/x'],
       overwrite: 'never',
       delete: true,
     });
-    expect(target({ inPlace: true }, files)).toEqual({ kind: 'files', path: '/' });
-    expect(target({ target: '/dev/vdd', verify: true }, disk)).toEqual({ kind: 'disk', map: { '/dev/vdb': '/dev/vdd' }, verify: true });
-    expect(target({ inPlace: true }, disks)).toEqual({ kind: 'disk', map: { '/dev/vdb': '/dev/vdb', '/dev/vdc': '/dev/vdc' } });
-    expect(target({ map: { '/dev/vdc': '/x' } }, disks)).toEqual({ kind: 'disk', map: { '/dev/vdc': '/x' } });
-    expect(target({ loadArgv: true }, output, ['mysql', 'app'])).toEqual({ kind: 'command', argv: ['mysql', 'app'] });
-    expect(target({ loadShell: 'cat > x' }, output)).toEqual({ kind: 'command', shell: 'cat > x' });
-    expect(target({ target: '/t' }, output)).toEqual({ kind: 'files', path: '/t' });
+    expect(await target({ inPlace: true }, files)).toEqual({ kind: 'files', path: '/' });
+    expect(await target({ target: '/dev/vdd', verify: true }, disk)).toEqual({
+      kind: 'disk',
+      map: { '/dev/vdb': '/dev/vdd' },
+      verify: true,
+    });
+    expect(await target({ inPlace: true }, disks)).toEqual({ kind: 'disk', map: { '/dev/vdb': '/dev/vdb', '/dev/vdc': '/dev/vdc' } });
+    expect(await target({ map: { '/dev/vdc': '/x' } }, disks)).toEqual({ kind: 'disk', map: { '/dev/vdc': '/x' } });
+    expect(await target({ loadArgv: true }, output, ['mysql', 'app'])).toEqual({ kind: 'command', argv: ['mysql', 'app'] });
+    expect(await target({ loadShell: 'cat > x' }, output)).toEqual({ kind: 'command', shell: 'cat > x' });
+    expect(await target({ target: '/t' }, output)).toEqual({ kind: 'files', path: '/t' });
   });
 
-  it('B8 refuses a target that does not fit the backup', () => {
+  it('B8 refuses a target that does not fit the backup', async () => {
     const wrong = [
       () => target({}, files),
       () => target({ target: '/t', inPlace: true }, files),
@@ -110,10 +126,10 @@ describe('B8 targets on the command line', () => {
       () => target({ loadArgv: true }, output),
       () => target({ loadArgv: true, loadShell: 'x' }, output, ['y']),
     ];
-    for (const run of wrong) expect(thrown(run), String(run)).toMatchObject(usage);
+    for (const run of wrong) expect(await thrown(run), String(run)).toMatchObject(usage);
   });
 
-  it('B8 knows what would be destroyed', () => {
+  it('B8 knows what would be destroyed', async () => {
     const full = join(folder, 'full');
     const empty = join(folder, 'empty');
     mkdirSync(full);
@@ -132,7 +148,7 @@ describe('B8 targets on the command line', () => {
 });
 
 describe('S10 recovery key files', () => {
-  it('S10 writes a new key only into a new file that nobody else may read', () => {
+  it('S10 writes a new key only into a new file that nobody else may read', async () => {
     const path = join(folder, 'a.key');
     const before = process.umask(0);
     const file = reserveKeyFile(path);
@@ -140,27 +156,27 @@ describe('S10 recovery key files', () => {
     file.keep('KEY-1');
     expect(readFileSync(path, 'utf8')).toBe('KEY-1\n');
     expect(statSync(path).mode & 0o777).toBe(0o600);
-    expect(thrown(() => reserveKeyFile(path))).toMatchObject({ code: 'FILE_EXISTS' });
+    expect(await thrown(() => reserveKeyFile(path))).toMatchObject({ code: 'FILE_EXISTS' });
     expect(readFileSync(path, 'utf8')).toBe('KEY-1\n');
-    expect(thrown(() => reserveKeyFile(join(folder, 'no/such/x')))).toMatchObject({ code: 'FILE_UNWRITABLE' });
+    expect(await thrown(() => reserveKeyFile(join(folder, 'no/such/x')))).toMatchObject({ code: 'FILE_UNWRITABLE' });
   });
 
-  it('S10 takes the file away again if there is no key after all', () => {
+  it('S10 takes the file away again if there is no key after all', async () => {
     const path = join(folder, 'b.key');
     reserveKeyFile(path).drop();
     expect(existsSync(path)).toBe(false);
   });
 
-  it('S10 reads the first line, and says what is wrong with a file', () => {
+  it('S10 reads the first line, and says what is wrong with a file', async () => {
     const path = join(folder, 'c.key');
     writeFileSync(path, '  KEY-2 \r\nrest');
     expect(readKeyFile(path)).toBe('KEY-2');
     writeFileSync(path, '\n');
-    expect(thrown(() => readKeyFile(path))).toMatchObject({ code: 'KEY_FILE_EMPTY' });
-    expect(thrown(() => readKeyFile(join(folder, 'none')))).toMatchObject({ code: 'FILE_MISSING', exit: 4 });
-    expect(thrown(() => readTextFile(folder))).toMatchObject({ code: 'FILE_UNREADABLE' });
+    expect(await thrown(() => readKeyFile(path))).toMatchObject({ code: 'KEY_FILE_EMPTY' });
+    expect(await thrown(() => readKeyFile(join(folder, 'none')))).toMatchObject({ code: 'FILE_MISSING', exit: 4 });
+    expect(await thrown(() => readTextFile(folder))).toMatchObject({ code: 'FILE_UNREADABLE' });
     writeFileSync(path, Buffer.from([0xff, 0xfe]));
-    expect(thrown(() => readTextFile(path))).toMatchObject({ code: 'FILE_UNREADABLE' });
+    expect(await thrown(() => readTextFile(path))).toMatchObject({ code: 'FILE_UNREADABLE' });
   });
 });
 
@@ -177,16 +193,16 @@ describe('S10 recover', () => {
   });
   const all = [record('abcd2', 2), record('abcd1', 1, 'first')];
 
-  it('S10 finds a backup by latest, beginning or name', () => {
+  it('S10 finds a backup by latest, beginning or name', async () => {
     expect(matching(all, 'latest').id).toBe('abcd2');
     expect(matching(all, 'abcd1').id).toBe('abcd1');
     expect(matching(all, 'first').id).toBe('abcd1');
-    expect(thrown(() => matching(all, 'abcd'))).toMatchObject({ code: 'AMBIGUOUS_ID' });
-    expect(thrown(() => matching(all, 'x'))).toMatchObject({ code: 'NOT_FOUND' });
-    expect(thrown(() => matching([], 'latest'))).toMatchObject({ code: 'NOT_FOUND' });
+    expect(await thrown(() => matching(all, 'abcd'))).toMatchObject({ code: 'AMBIGUOUS_ID' });
+    expect(await thrown(() => matching(all, 'x'))).toMatchObject({ code: 'NOT_FOUND' });
+    expect(await thrown(() => matching([], 'latest'))).toMatchObject({ code: 'NOT_FOUND' });
   });
 
-  it('M8 takes --json for itself only before --', () => {
+  it('M8 takes --json for itself only before --', async () => {
     expect(wantsJson(['plan', 'create', '--json'])).toBe(true);
     expect(wantsJson(['plan', 'create', 'x', '--argv', '--', 'tool', '--json'])).toBe(false);
   });

@@ -21,8 +21,12 @@ describe('M8 the tree of commands', () => {
       ...['run', 'list', 'show', 'ls', 'find', 'diff', 'cat', 'restore', 'delete'].map((verb) => `backup ${verb}`),
       ...['list', 'show', 'wait', 'cancel', 'approve'].map((verb) => `task ${verb}`),
       ...['list', 'ls', 'find', 'diff', 'cat', 'restore'].map((verb) => `recover ${verb}`),
+      'apply',
+      'export',
       'encpwd',
       'freeze',
+      'instance list',
+      'instance remove',
       'completion',
     ];
     expect([...names].sort()).toEqual([...wanted].sort());

@@ -12,7 +12,7 @@ describe('faults of a request', () => {
     expect(plan.fault({ name: 'p', source: { kind: 'files', paths: ['/a'] } })).toBeUndefined();
     expect(plan.fault({ name: 'p' })).toBe('the input lacks source');
     expect(plan.fault({ name: 'p', source: { kind: 'file', paths: ['/a'] } })).toBe(
-      'source.kind must be files or disk or server or command, not "file"',
+      'source.kind must be files or disk or server or command or mysql or postgres or redis or bucket, not "file"',
     );
     expect(plan.fault({ name: 'p', source: { kind: 'files', paths: [1] } })).toBe('source.paths[0] must be string');
     expect(plan.fault({ name: 'p', source: { kind: 'disk', paths: [] } })).toContain('source.paths');
