@@ -67,9 +67,8 @@ export function completeSource(input: SourceInput, planName: string, findPlan: F
 
 /** Throws USAGE. */
 export function completeServer(server: ServerAddress): ServerAddress {
-  const { socket, host, port, ca } = server;
-  if (socket !== undefined && (host !== undefined || port !== undefined))
-    fail('USAGE', { detail: 'a server has a socket, or a host and a port' });
+  const { socket, host, ca } = server;
+  if (socket !== undefined && host !== undefined) fail('USAGE', { detail: 'a server has a socket or a host' });
   return { ...server, ...(socket !== undefined && { socket: absolute(socket) }), ...(ca !== undefined && { ca: absolute(ca) }) };
 }
 

@@ -8,6 +8,7 @@ import { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { StillpointError } from '../../src/base/errors.ts';
 import { startOf } from '../../src/base/process-id.ts';
+import { removeInstance } from '../../src/databases/instance.ts';
 import type { InstanceTarget, RedisTarget, ServerAddress } from '../../src/model/service.ts';
 import { processes } from '../beds/processes.ts';
 import { freePort } from '../beds/programs.ts';
@@ -179,7 +180,7 @@ it('B9 a new instance holds what the backup holds, for whoever has its password,
   expect(instance).toMatchObject({ engine: 'redis', directory, port, socket: join(directory, 'redis.sock') });
 
   const about = JSON.parse(readFileSync(join(directory, 'stillpoint-instance.json'), 'utf8'));
-  expect(about).toEqual({ format: 1, ...instance, startedAt: startOf(instance.pid), program: expect.stringMatching(/redis/) });
+  expect(about).toEqual({ format: 1, ...instance, startedAt: Number(startOf(instance.pid)), program: expect.stringMatching(/redis/) });
   const password = readFileSync(join(directory, 'password'), 'utf8').trim();
   for (const name of ['password', 'redis.conf', 'dump.rdb', 'redis.log', 'stillpoint-instance.json'])
     expect(statSync(join(directory, name)).mode & 0o077).toBe(0);
@@ -195,6 +196,8 @@ it('B9 a new instance holds what the backup holds, for whoever has its password,
   const client = new Redis({ port, host: '127.0.0.1', password });
   expect(await stateOf({ client })).toEqual(before);
   client.disconnect();
+  await removeInstance(directory);
+  expect(existsSync(directory)).toBe(false);
 });
 
 it('B9 a place that is taken is refused, and a server that does not start says why', { timeout: 60_000 }, async () => {

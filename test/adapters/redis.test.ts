@@ -75,6 +75,13 @@ it.each(['yes', 'no'])(
   },
 );
 
+it('S8 a server that waits for more replicas before it forks, as it does unless told otherwise, is waited for', async () => {
+  const from = await redis({ options: { 'repl-diskless-sync-delay': 2 } });
+  await from.client.set('a', '1');
+  const record = await backup({ socket: from.socket });
+  expect((await vault.cat(record.id, '/redis/dump.rdb')).subarray(0, 5).toString()).toBe('REDIS');
+});
+
 /** Amounts that only ever move from one key to another; all that one command or transaction does belongs together. */
 async function underLoad<T>({ client }: RedisServer, accounts: number, work: () => Promise<T>): Promise<T> {
   let going = true;

@@ -28,7 +28,7 @@ export const addressTakes = ['method', 'host', 'port', 'socket', 'user', 'passwo
 /** What is named replaces the address as a whole, so that no socket stays beside a new host; the user stays. */
 export async function serverFrom(options: SourceOptions, before: ServerAddress | undefined, asking: Asking): Promise<ServerAddress> {
   const { host, port, socket, user, serverCa } = options;
-  if (socket !== undefined && (host !== undefined || port !== undefined)) asking.wrong('--socket excludes --host and --port');
+  if (socket !== undefined && host !== undefined) asking.wrong('--socket excludes --host');
   const moved = host !== undefined || port !== undefined || socket !== undefined;
   const { user: oldUser, ...oldAddress } = before ?? {};
   const ca = serverCa ?? (moved ? undefined : before?.ca);

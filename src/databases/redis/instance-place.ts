@@ -1,30 +1,15 @@
 // May a new server be started here? Asked before anything is written.
-import { mkdirSync, readdirSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { dirname, isAbsolute } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { errnoOf, fail, isCode } from '../../base/errors.ts';
 import { outputOf, startProgram } from '../../base/program.ts';
 import { findUser, type User } from '../../base/users.ts';
 
-/** Throws USAGE, DIRECTORY_NOT_EMPTY, FILE_UNREADABLE. */
-export function checkPlace(directory: string): void {
-  if (!isAbsolute(directory) || /[\n\r\0]/.test(directory)) fail('USAGE', { detail: `the directory ${directory} is no absolute path` });
-  try {
-    if (readdirSync(directory).length > 0) fail('DIRECTORY_NOT_EMPTY', { path: directory });
-  } catch (error) {
-    const errno = errnoOf(error);
-    if (errno === undefined) throw error;
-    if (errno !== 'ENOENT') fail('FILE_UNREADABLE', { path: directory, detail: (error as Error).message }, { cause: error });
-  }
-}
-
-/** A server at least as new as the one that the backup is of, and a port that is free. Throws USAGE, TOOL_MISSING, TOOL_VERSION, PORT_TAKEN. */
-export async function checkProgram(backup: string, port: number): Promise<void> {
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) fail('USAGE', { detail: `${port} is no port` });
+/** A server at least as new as the one that the backup is of. Throws TOOL_MISSING, TOOL_VERSION. */
+export async function checkProgram(backup: string): Promise<void> {
   const said = await outputOf(['redis-server', '--version'], { package: 'redis-server' });
   const have = /v=(\d+\.\d+\.\d+)/.exec(said)?.[1] ?? '0.0.0';
   if (isOlder(have, backup)) fail('TOOL_VERSION', { tool: 'redis-server', have, server: backup, package: 'redis-server' });
-  if (!(await isFree(port))) fail('PORT_TAKEN', { port });
 }
 
 /** By the first two numbers: within them the format of the copy stays. */
@@ -33,13 +18,6 @@ export function isOlder(have: string, than: string): boolean {
   const [thanMajor = 0, thanMinor = 0] = than.split('.').map(Number);
   return major < thanMajor || (major === thanMajor && minor < thanMinor);
 }
-
-const isFree = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const probe = createServer();
-    probe.once('error', (error) => resolve(errnoOf(error) !== 'EADDRINUSE'));
-    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
-  });
 
 /** Undefined: whoever runs the task. Root lets the user of the package run the server, where there is one. */
 export const userOfServer = (): User | undefined => (process.geteuid?.() === 0 ? findUser('redis') : undefined);

@@ -1,15 +1,14 @@
 // Starts the server apart from the task, waits until all of the copy is in it, and notes how it can be found again.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, fchownSync, openSync, readFileSync, realpathSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, fchownSync, openSync, readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fail, isCode } from '../../base/errors.ts';
-import { startOf } from '../../base/process-id.ts';
 import type { User } from '../../base/users.ts';
 import type { Instance, InstanceTarget } from '../../model/service.ts';
+import { keepInstance } from '../instance.ts';
 import { readInfo } from './facts.ts';
-import { type InstanceFiles, writePrivate } from './instance-files.ts';
+import type { InstanceFiles } from './instance-files.ts';
 import { openSession } from './session.ts';
 
 /** Throws INSTANCE_FAILED with the end of the server's log; it is ended then, and the directory left as it is. */
@@ -25,8 +24,7 @@ export async function startInstance(
     const connect = `REDISCLI_AUTH=$(cat ${shellWord(files.passwordFile)}) redis-cli -h 127.0.0.1 -p ${port}`;
     const { socket } = files;
     const instance: Instance = { engine: 'redis', directory, port, ...(socket !== undefined && { socket }), pid: server.pid!, connect };
-    const about = { format: 1, ...instance, startedAt: startOf(server.pid!), program: realpathSync(`/proc/${server.pid}/exe`) };
-    writePrivate(join(directory, 'stillpoint-instance.json'), `${JSON.stringify(about, null, 2)}\n`, undefined);
+    keepInstance(instance);
     server.unref();
     return instance;
   } catch (error) {

@@ -3,9 +3,10 @@ import { fail } from '../../base/errors.ts';
 import type { InstanceTarget } from '../../model/service.ts';
 import type { RestoreRun, Restorer } from '../../ports/restorer.ts';
 import type { ServiceContext } from '../../ports/service.ts';
+import { needPlace } from '../instance-place.ts';
 import { findCopy, type StoredCopy } from './backup-files.ts';
 import { checkCopy, handOver, prepareFolder, writeCopy } from './instance-files.ts';
-import { checkPlace, checkProgram, checkWay, userOfServer } from './instance-place.ts';
+import { checkProgram, checkWay, userOfServer } from './instance-place.ts';
 import { startInstance } from './instance-start.ts';
 
 /** Throws USAGE for what Redis does not have. */
@@ -18,8 +19,8 @@ export async function redisInstance(target: InstanceTarget, { signal }: ServiceC
   /** Throws whatever speaks against it; nothing is written. */
   const looked = async ({ backup, reader }: RestoreRun): Promise<StoredCopy> => {
     const copy = await findCopy(backup, reader);
-    checkPlace(target.directory);
-    await checkProgram(copy.about.version, target.port);
+    await needPlace(target);
+    await checkProgram(copy.about.version);
     await checkWay(target.directory, user);
     return copy;
   };

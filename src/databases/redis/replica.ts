@@ -39,7 +39,8 @@ export async function requestCopy(
   progress: () => Promise<string | undefined>,
 ): Promise<Copy> {
   await introduce(wire, access);
-  const answer = await order(wire, 'PSYNC', '?', '-1');
+  // A server that waits for more replicas before it forks (repl-diskless-sync-delay, 5 s if nobody set it) sends empty lines first.
+  const answer = (await order(wire, 'PSYNC', '?', '-1')) || (await firstLine(wire, patience, progress));
   const [, replicationId, offset] = /^\+FULLRESYNC (\S+) (\d+)$/.exec(answer) ?? [];
   if (replicationId === undefined) throw strange(`it answered PSYNC with ${answer.slice(0, 100)}`);
   const header = await firstLine(wire, patience, progress);
@@ -82,7 +83,7 @@ async function introduce(wire: Wire, access: RedisAccess): Promise<void> {
 /** So many times as long may it take where its progress is not to be seen. */
 const unseen = 6;
 
-/** The line before the copy. Until it comes, empty lines say that the server is still there. */
+/** The line that the server has to say next. Until it comes, empty lines say that the server is still there. */
 async function firstLine(wire: Wire, patience: Patience, progress: () => Promise<string | undefined>): Promise<string> {
   let seen: string | undefined;
   let since = Date.now();
