@@ -1,5 +1,4 @@
 // A database as its operator backs it up and brings it back at night: agentcli, a running agent, a real MariaDB with a binary log.
-import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +8,7 @@ import type { Backup, Moments, Plan, Task } from '../../src/rpc/schemas.ts';
 import { type SqlServer, startMariadb } from '../beds/mariadb.ts';
 import { freePort } from '../beds/programs.ts';
 import { newHome, type RunningAgent, removeHome, startAgent } from './agent-bench.ts';
+import { agentcliScript, type Ran, runFor } from './cli-run.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const password = 'a-password-of-the-backup';
@@ -19,22 +19,7 @@ let server: SqlServer;
 let agent: RunningAgent;
 let base: Backup;
 
-interface Ran {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-function agentcli(...words: readonly string[]): Promise<Ran> {
-  return new Promise((resolve) => {
-    const env = { PATH: process.env['PATH'], AGENT_HOME: home, AGENT_RUN: join(home, 'run'), TZ: 'UTC' };
-    const child = spawn(join(root, 'scripts/agentcli'), words, { env, stdio: ['ignore', 'pipe', 'pipe'], cwd: top });
-    const text = { out: '', err: '' };
-    child.stdout.setEncoding('utf8').on('data', (part: string) => (text.out += part));
-    child.stderr.setEncoding('utf8').on('data', (part: string) => (text.err += part));
-    child.on('close', (code) => resolve({ code, ...text }));
-  });
-}
+const agentcli = (...words: readonly string[]): Promise<Ran> => runFor(agent, top, [agentcliScript, ...words]);
 
 async function json<T>(...words: readonly string[]): Promise<T> {
   const { code, out, err } = await agentcli(...words, '--json');
