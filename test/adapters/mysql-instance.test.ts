@@ -268,7 +268,7 @@ describe('B9 a new server from a backup', () => {
   test('B9 a server that does not start is told with the end of its log; a full disk is told; both say that they are not whole', async () => {
     const record = basis;
     const folder = join(home, 'bin');
-    mkdirSync(folder);
+    mkdirSync(folder, { recursive: true });
     writeFileSync(
       join(folder, 'mariadbd'),
       '#!/bin/bash\n[[ $* = *--version* ]] && exec /usr/sbin/mariadbd --version\necho "1 [Note] hm"; echo "2 [ERROR] no such luck"; exit 1\n',

@@ -66,7 +66,7 @@ it('S9 B8 a plan keeps its keys to itself; what was deleted comes back, by key, 
 
   await bucket.remove('photos/a.jpg');
   await bucket.put('notes.txt', 'written since');
-  await json('backup', 'restore', backup.id, '--in-place', '--include', 'photos/', '--overwrite', 'if-changed', '--wait');
+  await json('backup', 'restore', backup.id, '--in-place', '--include', 'photos/', '--overwrite', 'if-changed', '--yes', '--wait');
   const after = await bucket.seen();
   expect(after.get('photos/a.jpg')).toEqual(before.get('photos/a.jpg'));
   expect(after.get('notes.txt')?.sha256).not.toBe(before.get('notes.txt')?.sha256);

@@ -37,6 +37,8 @@ describe('prune of a vault', () => {
   const kept: Files = {
     shared: noise('shared', 300_000),
     text: text('kept', 20_000),
+    // Small files of which every other one is forgotten later: they share packs with those that stay.
+    mixed: Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`kept-${i}`, noise(`kept ${i}`, 5000)])),
     sub: { deep: noise('deep', 50_000), empty: Buffer.alloc(0) },
   };
 
@@ -54,8 +56,10 @@ describe('prune of a vault', () => {
   /** A vault with what is kept and, between it, what is forgotten. */
   const withWaste = async (options = smallPacks): Promise<{ vault: Repository; id: string }> => {
     const vault = await makeVault(at.backend, options);
-    const { shared } = kept;
-    const old = [await backup(vault, { shared: shared!, waste: noise('waste', 400_000), sub: { more: text('waste', 9000) } })];
+    const { shared, mixed } = kept;
+    const among = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`kept-${i}-not`, noise(`not kept ${i}`, 5000)]));
+    const waste = { waste: noise('waste', 400_000), mixed: { ...(mixed as Files), ...among }, sub: { more: text('waste', 9000) } };
+    const old = [await backup(vault, { shared: shared!, ...waste })];
     const id = await backup(vault, kept);
     old.push(await backup(vault, { shared: shared!, other: noise('other', 200_000) }));
     for (const name of old) await vault.records.remove(name);
