@@ -40,7 +40,10 @@ export function sourceOptions(to: Command): Command {
     ...bucketOptions,
   ])
     to.addOption(copyOf(option));
-  return storeOptions(to).option('--method <method>', 'how it is read; the usual one for the source if not given');
+  return storeOptions(to).option(
+    '--method <method>',
+    'mysql: logical (if not given), physical, snapshot, incremental; postgres: logical, physical, incremental; others have one',
+  );
 }
 
 /** commander keeps what was typed with the option: two commands must not share one. */
