@@ -44,7 +44,7 @@ const childrenOf = (pid: number): number[] => {
   }
 };
 
-async function timed(
+export async function timed(
   argv: readonly string[],
   env: Record<string, string | undefined>,
   watched: (pid: number) => readonly number[],
@@ -96,7 +96,13 @@ export function restic(place: Place): Contender {
   };
 }
 
-export async function stillpoint(place: Place): Promise<Contender & { readonly pid: number }> {
+export interface Ours extends Contender {
+  readonly pid: number;
+  /** Backs up what the options of `plan create` name. */
+  backupOf(name: string, options: readonly string[]): Promise<Measured>;
+}
+
+export async function stillpoint(place: Place): Promise<Ours> {
   const home = join(place.root, 'agent');
   mkdirSync(home, { recursive: true });
   const env = { AGENT_HOME: home, AGENT_RUN: join(home, 'run'), AGENT_PORT: '0' };
@@ -137,6 +143,11 @@ export async function stillpoint(place: Place): Promise<Contender & { readonly p
   const plan = (kind: string) => `${kind}-${round}`;
   const planned = new Set<string>();
   const tasks = () => childrenOf(agent.pid!);
+  const backupOf = async (name: string, options: readonly string[]): Promise<Measured> => {
+    if (!planned.has(plan(name))) must(agentcli('plan', 'create', plan(name), '--vault', vault(), ...options), env);
+    planned.add(plan(name));
+    return timed(agentcli('backup', 'run', plan(name), '--wait'), env, tasks);
+  };
   return {
     name: 'stillpoint',
     pid: agent.pid!,
@@ -146,11 +157,8 @@ export async function stillpoint(place: Place): Promise<Contender & { readonly p
       round++;
       must(agentcli('vault', 'create', vault(), '--pool', 'bench', '--recovery-key-file', join(place.root, `key-${round}`)), env);
     },
-    backup: async (path, kind) => {
-      if (!planned.has(plan(kind))) must(agentcli('plan', 'create', plan(kind), '--vault', vault(), '--source', kind, '--path', path), env);
-      planned.add(plan(kind));
-      return timed(agentcli('backup', 'run', plan(kind), '--wait'), env, tasks);
-    },
+    backup: (path, kind) => backupOf(kind, ['--source', kind, '--path', path]),
+    backupOf,
     restore: async (path, kind, target) => {
       const [newest] = (
         JSON.parse(must(agentcli('backup', 'list', '--plan', plan(kind), '--limit', '1', '--json'), env)) as { items: { id: string }[] }
