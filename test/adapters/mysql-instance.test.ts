@@ -287,7 +287,7 @@ describe('B9 a new server from a backup', () => {
     expect(existsSync(join(target.directory, '.stillpoint-restore-incomplete'))).toBe(true);
     expect((await refusal(vault.restore(record.id, target))).code).toBe('DIRECTORY_NOT_EMPTY');
 
-    const disk = await smallDisk(8e6);
+    const disk = await smallDisk(4e6);
     try {
       chmodSync(disk.path, 0o711);
       const small = await targetOf('physical', { directory: join(disk.path, 'i') });
