@@ -1,5 +1,5 @@
 // A database as its operator backs it up and brings it back at night: agentcli, a running agent, a real MariaDB with a binary log.
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -174,4 +174,13 @@ it('B9 what cannot be is refused with a code of its own, and changes nothing', a
   await json('plan', 'create', 'unknown', '--source', 'mysql', ...access(), '--database', 'no_such_database');
   expect(await refused('backup', 'run', 'unknown', '--wait')).toBe('DATABASE_UNKNOWN');
   expect(readFileSync(join(dir, 'somebody'), 'utf8')).toBe('else');
+});
+
+it('S4 the password is in no file of the agent', () => {
+  const files = readdirSync(home, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  expect(files.length).toBeGreaterThan(10);
+  const holding = files
+    .map(({ parentPath, name }) => join(parentPath, name))
+    .filter((path) => readFileSync(path, 'latin1').includes(password));
+  expect(holding).toEqual([]);
 });
