@@ -1,8 +1,9 @@
 // Rows as the RPC shows them: with the names of what they refer to, and without secrets.
 
 import type { Plan as PlanRow } from '../model/plan.ts';
+import type { KeyInfo } from '../model/task.ts';
 import { toDocument } from '../rpc/problems.ts';
-import type { Backup, Plan, Pool, Task, Vault } from '../rpc/schemas.ts';
+import type { Backup, Plan, Pool, Task, Vault, VaultKey } from '../rpc/schemas.ts';
 import type { BackupRow } from '../state/backups.ts';
 import type { PoolRow } from '../state/pools.ts';
 import type { State } from '../state/state.ts';
@@ -20,16 +21,18 @@ export function poolView(state: State, row: PoolRow): Pool {
 }
 
 export function vaultView(state: State, row: VaultRow): Vault {
-  const { password: _password, recoveryKeyId: _recoveryKeyId, keys, ...rest } = row;
+  const { password: _password, recoveryKeyId, keys, ...rest } = row;
   const ofVault = [equals('vault_id', row.id)];
   return {
     ...rest,
-    keys: [...keys],
+    keys: keys.map((key) => keyView(key, recoveryKeyId)),
     poolName: state.pools.get(row.poolId)?.name ?? '',
     backups: state.backups.count(ofVault),
     plans: state.plans.count(ofVault),
   };
 }
+
+export const keyView = (key: KeyInfo, recoveryKeyId: string | null): VaultKey => ({ ...key, recovery: key.id === recoveryKeyId });
 
 export function planView(state: State, row: PlanRow): Plan {
   const { secret: _secret, ...rest } = row;

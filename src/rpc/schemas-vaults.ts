@@ -13,9 +13,17 @@ export const VaultState = Type.Union([
 ]);
 export type VaultState = Static<typeof VaultState>;
 
-export const VaultKey = Type.Unsafe<KeyInfo>(
-  strict({ id: Type.String(), created: Time, hostname: Type.String(), username: Type.String(), current: Type.Boolean() }),
+export const VaultKey = Type.Unsafe<KeyInfo & { readonly recovery: boolean }>(
+  strict({
+    id: Type.String(),
+    created: Time,
+    hostname: Type.String(),
+    username: Type.String(),
+    current: Type.Boolean({ description: 'the agent opens the vault with it' }),
+    recovery: Type.Boolean({ description: 'the recovery key that this agent made last' }),
+  }),
 );
+export type VaultKey = Static<typeof VaultKey>;
 
 export const Vault = strict({
   id: Type.String(),

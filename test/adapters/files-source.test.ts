@@ -157,6 +157,18 @@ describe('S3 files as a source', () => {
     expect(source.excludes).toEqual(['a', '*.o', 'cache/']);
   });
 
+  it('S3 a path that is the agent’s own is told and left out; a backup of nothing else is refused', async () => {
+    const directory = join(top, 'with-vault');
+    for (const name of ['data', 'pool/vault']) mkdirSync(join(directory, name), { recursive: true });
+    writeFileSync(join(directory, 'data/file'), '');
+    writeFileSync(join(directory, 'pool/vault/config'), '');
+    const own = [join(directory, 'pool')];
+    const seen = await look(settings([join(directory, 'data'), join(directory, 'pool/vault')]), own);
+    expect(below(seen, directory)).toEqual(['data', 'data/file']);
+    expect(seen.warnings).toMatchObject([{ item: join(directory, 'pool/vault') }]);
+    await expect(look(settings(own), own)).rejects.toMatchObject({ code: 'USAGE' });
+  });
+
   it('S3 caches keep only their tag, and only a true tag makes a cache', async () => {
     const directory = join(top, 'caches');
     for (const name of ['true', 'false']) mkdirSync(join(directory, name), { recursive: true });

@@ -173,6 +173,13 @@ describe('M8 agentcli', () => {
 
   it('S10 recovers with neither agent nor installation', async () => {
     const { location } = await json<{ location: string }>('vault', 'show', 'main');
+    const { items: keys } = await json<{ items: { id: string; current: boolean; recovery: boolean }[] }>('vault', 'keys', 'list', 'main');
+    expect(keys.map(({ current, recovery }) => [current, recovery]).toSorted()).toEqual([
+      [false, true],
+      [true, false],
+    ]);
+    const recoveryKey = keys.find(({ recovery }) => recovery)!;
+    expect((await agentcli(['vault', 'show', 'main'])).out).toMatch(new RegExp(`${recoveryKey.id.slice(0, 8)}.*recovery key`));
     const env = { AGENT_HOME: inFolder('nowhere'), STILLPOINT_RECOVERY_KEY_FILE: keyFile };
     const list = await agentcli(['recover', 'list', location, '--json'], { env });
     expect((JSON.parse(list.out) as Items).total).toBe(3);

@@ -6,6 +6,7 @@ import type { VaultRow } from '../../state/vaults.ts';
 import { newRecoveryKey, vaultAccess } from '../access.ts';
 import type { AgentContext } from '../context.ts';
 import type { TaskDesk } from '../task-desk.ts';
+import { keyView } from '../views.ts';
 import { needState } from './vaults.ts';
 
 type Methods = Pick<Handlers, 'vaultKeys' | 'vaultKeyAdd' | 'vaultKeyRemove' | 'vaultRecoveryKey'>;
@@ -38,7 +39,8 @@ export function vaultKeyMethods(context: AgentContext, desk: TaskDesk): Methods 
 
   return {
     async vaultKeys({ params }) {
-      return { items: [...(await list(vaultOf(params.id)))] };
+      const vault = vaultOf(params.id);
+      return { items: (await list(vault)).map((key) => keyView(key, vault.recoveryKeyId)) };
     },
 
     async vaultKeyAdd({ params, body }) {

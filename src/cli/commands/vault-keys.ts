@@ -1,7 +1,6 @@
 // agentcli vault recovery-key, vault keys …
 import type { Command } from 'commander';
-import type { KeyInfo } from '../../model/task.ts';
-import type { RecoveryKey } from '../../rpc/schemas-vaults.ts';
+import type { RecoveryKey, VaultKey } from '../../rpc/schemas-vaults.ts';
 import { type KeyFile, readKeyFile } from '../files.ts';
 import { formatTime, plural, shortId, shortIds } from '../format.ts';
 import { tellKey, withNewKey } from '../recovery-key.ts';
@@ -44,10 +43,13 @@ export function addVaultKeys(noun: Command, session: Session): void {
     const { tableText } = await import('../table.ts');
     const ids = shortIds(items.map((key) => key.id));
     const columns = [
-      { title: 'KEY', value: (key: KeyInfo, paint: Paint) => paint('cyan', ids.get(key.id) ?? key.id) },
-      { title: 'CREATED', value: (key: KeyInfo) => formatTime(key.created) },
-      { title: 'BY', value: (key: KeyInfo) => printable(`${key.username}@${key.hostname}`), flexible: true },
-      { title: '', value: (key: KeyInfo, paint: Paint) => (key.current ? paint('green', 'in use by the agent') : '') },
+      { title: 'KEY', value: (key: VaultKey, paint: Paint) => paint('cyan', ids.get(key.id) ?? key.id) },
+      { title: 'CREATED', value: (key: VaultKey) => formatTime(key.created) },
+      { title: 'BY', value: (key: VaultKey) => printable(`${key.username}@${key.hostname}`), flexible: true },
+      {
+        title: '',
+        value: (key: VaultKey, paint: Paint) => (key.current ? paint('green', 'in use by the agent') : key.recovery ? 'recovery key' : ''),
+      },
     ];
     session.print(tableText(columns, items, session.terminal));
   });

@@ -118,8 +118,8 @@ export async function printVault(session: Session, vault: Vault): Promise<void> 
   const share = vault.usedBytes / (vault.capacityGb * gib);
   const bar = paint(share > 0.9 ? 'red' : share > 0.8 ? 'yellow' : 'green', barText(share, 24));
   const keys = vault.keys.map(
-    ({ id, created, hostname, username, current }) =>
-      `${paint('cyan', shortId(id))}  ${formatTime(created)}  ${printable(`${username}@${hostname}`)}${current ? paint('dim', '  in use') : ''}`,
+    ({ id, created, hostname, username, current, recovery }) =>
+      `${paint('cyan', shortId(id))}  ${formatTime(created)}  ${printable(`${username}@${hostname}`)}${paint('dim', current ? '  in use' : recovery ? '  recovery key' : '')}`,
   );
   const rows = [
     ['Detail', printable(vault.stateDetail)],

@@ -20,11 +20,11 @@ const cwd = -100;
 
 /**
  * Opens the paths of `settings`; the tree has all components of their absolute paths, as restic's has.
- * Throws SOURCE_MISSING for a path that does not exist, SOURCE_UNREADABLE, USAGE for a malformed pattern or no paths.
+ * Throws SOURCE_MISSING for a path that does not exist, SOURCE_UNREADABLE, USAGE for a malformed pattern or no paths but the agent's own.
  */
 export async function filesSource(settings: FilesSource, options: FilesSourceOptions): Promise<Source> {
-  const paths = normalizePaths(settings.paths);
-  if (paths.length === 0) fail('USAGE', { detail: 'no path to back up is named' });
+  const own = normalizePaths(options.selfExclude ?? []);
+  const paths = othersOf(normalizePaths(settings.paths), own, options.warn);
   const excludes = [...settings.excludes, ...(await readExcludeFiles(settings.excludeFiles))];
   const { placeOf } = options;
   const place = placeOf ?? ((path: string) => path);
@@ -32,7 +32,7 @@ export async function filesSource(settings: FilesSource, options: FilesSourceOpt
   const walker = walk(
     {
       excludes: compileExcludes(excludes),
-      never: new Set(normalizePaths(options.selfExclude ?? [])),
+      never: new Set(own),
       excludeCaches: settings.excludeCaches,
       oneFileSystem: settings.oneFileSystem,
       rootDevices,
@@ -58,6 +58,17 @@ export async function filesSource(settings: FilesSource, options: FilesSourceOpt
       closed = true;
     },
   };
+}
+
+/** A vault that holds itself would grow with every backup. Throws USAGE where nothing else is named. */
+function othersOf(paths: readonly string[], own: readonly string[], warn: Warn): readonly string[] {
+  if (paths.length === 0) fail('USAGE', { detail: 'no path to back up is named' });
+  const isOwn = (path: string) => own.some((one) => path === one || path.startsWith(`${one}/`));
+  const others = paths.filter((path) => !isOwn(path));
+  const detail = 'it belongs to the agent, or is where its backups go, and is not backed up';
+  if (others.length === 0) fail('USAGE', { detail: `${paths[0]}: ${detail}` });
+  for (const path of paths) if (isOwn(path)) warn({ item: path, detail });
+  return others;
 }
 
 type PlaceOf = (path: string) => string;
