@@ -200,6 +200,7 @@ export const errorCodes = {
     'Run agentcli vault check; prune changes nothing while blocks are missing.',
   ),
 
+  VAULT_KNOWN: entry('refused', 'the vault {location} is known already, as {name}', 'Use it by that name: agentcli vault show {name}.'),
   VAULT_FULL: entry(
     'noSpace',
     'the vault {vault} holds {used} of {capacity} GB',

@@ -178,6 +178,8 @@ describe('M8 agentcli', () => {
       [false, true],
       [true, false],
     ]);
+    const again = await agentcli(['vault', 'attach', location, '--name', 'twice', '--recovery-key-file', keyFile, '--json']);
+    expect(JSON.parse(again.err)).toMatchObject({ code: 'VAULT_KNOWN', hint: expect.stringContaining('vault show main') });
     const recoveryKey = keys.find(({ recovery }) => recovery)!;
     expect((await agentcli(['vault', 'show', 'main'])).out).toMatch(new RegExp(`${recoveryKey.id.slice(0, 8)}.*recovery key`));
     const env = { AGENT_HOME: inFolder('nowhere'), STILLPOINT_RECOVERY_KEY_FILE: keyFile };

@@ -93,7 +93,7 @@ export function vaultBirthMethods(context: AgentContext, desk: TaskDesk, binder:
     refuseTaken(name);
     checkDescription(input.description ?? '');
     const taken = door.pool && state.vaults.where([equals('pool_id', door.pool.id), equals('path', door.path)])[0];
-    if (taken) fail('ALREADY_EXISTS', { what: 'vault', id: taken.name });
+    if (taken) fail('VAULT_KNOWN', { location: `${locationOf(door.access.place)}/${door.path}`, name: taken.name });
     const password = newPassword();
     const access: VaultAccess = { pool: door.access, path: door.path, password: input.recoveryKey };
     const { id } = desk.submit({
@@ -191,7 +191,7 @@ function takeOver({ state, clock }: AgentContext, vault: VaultRow, text: string)
       state.transaction(() => {
         if (state.plans.get(plan.id) || state.plans.where([equals('name', plan.name)]).length > 0)
           fail('ALREADY_EXISTS', { what: 'plan', id: plan.name });
-        state.plans.insert({ ...plan, vaultId: vault.id, updatedAt: clock.now() });
+        state.plans.insert({ ...plan, secret: null, vaultId: vault.id, updatedAt: clock.now() });
       });
       takenOver.push(plan.name);
     } catch (error) {
