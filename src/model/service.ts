@@ -91,8 +91,7 @@ export interface Until {
 export type Existing = 'refuse' | 'replace';
 
 /** Back into a running server. */
-export interface MysqlTarget {
-  readonly kind: 'mysql';
+interface SqlTarget {
   readonly server: ServerAddress;
   /** These only; both empty: all that the backup has. */
   readonly databases: readonly string[];
@@ -102,13 +101,12 @@ export interface MysqlTarget {
   readonly existing: Existing;
 }
 
-export interface PostgresTarget {
+export interface MysqlTarget extends SqlTarget {
+  readonly kind: 'mysql';
+}
+
+export interface PostgresTarget extends SqlTarget {
   readonly kind: 'postgres';
-  readonly server: ServerAddress;
-  readonly databases: readonly string[];
-  readonly tables: readonly TableName[];
-  readonly as: Readonly<Record<string, string>>;
-  readonly existing: Existing;
 }
 
 export interface RedisTarget {
