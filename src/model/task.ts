@@ -6,7 +6,7 @@ import type { CommandWords, SourceSettings } from './plan.ts';
 import type { PoolAccess } from './pool.ts';
 import type { ProbeReport } from './probe.ts';
 import type { Overwrite, RestoreCounts, RestoreStep } from './restore.ts';
-import type { Engine, Instance, LogMark, ServiceTarget } from './service.ts';
+import type { Instance, LogMark, ServiceTarget } from './service.ts';
 import type { Warning } from './warning.ts';
 
 /** All that opens one repository. Travels to rdtask on an inherited pipe only. */
@@ -47,7 +47,7 @@ export type TaskSpec =
    */
   | { readonly type: 'probe'; readonly pool: PoolAccess; readonly create: boolean; readonly bind: boolean }
   /** Stops a server that was started from a backup, and deletes its directory unless its data are to be kept. */
-  | { readonly type: 'instance-end'; readonly engine: Engine; readonly directory: string; readonly keepData: boolean }
+  | { readonly type: 'instance-end'; readonly directory: string; readonly keepData: boolean }
   | { readonly type: 'vault-create'; readonly vault: VaultAccess; readonly recoveryKey: string }
   /** Opens an existing repository with `vault.password` (the recovery key) and adds the agent's own key. */
   | { readonly type: 'vault-attach'; readonly vault: VaultAccess; readonly newPassword: string }

@@ -173,6 +173,7 @@ it('B9 what cannot be is refused with a code of its own, and changes nothing', a
   expect(await refused('backup', 'run', 'nowhere', '--wait')).toBe('DATABASE_DOWN');
   await json('plan', 'create', 'unknown', '--source', 'mysql', ...access(), '--database', 'no_such_database');
   expect(await refused('backup', 'run', 'unknown', '--wait')).toBe('DATABASE_UNKNOWN');
+  expect(await refused('instance', 'remove', dir, '--yes')).toBe('NOT_FOUND');
   expect(readFileSync(join(dir, 'somebody'), 'utf8')).toBe('else');
 });
 

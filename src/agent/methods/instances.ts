@@ -1,4 +1,5 @@
 // Servers that were started from backups.
+import { isAbsolute } from 'node:path';
 import { fail } from '../../base/errors.ts';
 import type { Handlers } from '../../rpc/handlers.ts';
 import type { AgentContext } from '../context.ts';
@@ -16,8 +17,9 @@ export function instanceMethods({ state }: AgentContext, desk: TaskDesk): Method
     /** Resolves when the server has ended; its directory is gone then, unless it was to be kept. */
     async instanceRemove({ params, query }) {
       const byPlace = state.instances.where([]).find(({ directory }) => directory === params.id);
-      const instance = byPlace ?? state.instances.find(params.id);
-      const { id, engine, directory } = instance;
+      // What `recover` has started is in no list: the directory itself says what it is.
+      const instance = byPlace ?? (isAbsolute(params.id) ? { id: params.id, directory: params.id } : state.instances.find(params.id));
+      const { id, directory } = instance;
       if (
         state.tasks.where([{ sql: "type = 'instance-end' AND name = :name AND ended_at IS NULL", values: { name: directory } }]).length > 0
       )
@@ -26,7 +28,7 @@ export function instanceMethods({ state }: AgentContext, desk: TaskDesk): Method
         type: 'instance-end',
         name: directory,
         request: { type: 'attended' },
-        spec: () => ({ type: 'instance-end', engine, directory, keepData: query.keepData === true }),
+        spec: () => ({ type: 'instance-end', directory, keepData: query.keepData === true }),
       });
       state.instances.remove(id);
       return { id };
