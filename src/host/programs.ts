@@ -26,7 +26,7 @@ export const runtimeFlags = ['--max-semi-space-size=8'];
  * then keeps 64 MB a thread), and its threads share two arenas. Up to 16 MB of free heap stays for the next block: given back and fetched
  * again for each, its pages cost half as much time as encrypting. mallopt(3).
  */
-export const runtimeVariables = { MALLOC_MMAP_THRESHOLD_: '1000000', MALLOC_ARENA_MAX: '2', MALLOC_TRIM_THRESHOLD_: '8000000' };
+export const runtimeVariables = { MALLOC_MMAP_THRESHOLD_: '1000000', MALLOC_ARENA_MAX: '2', MALLOC_TRIM_THRESHOLD_: '16000000' };
 
 /** Taken over from the environment of whoever starts it; nothing else reaches a task, secrets least of all. */
 const keptByTasks = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'NODE_COMPILE_CACHE', 'NODE_EXTRA_CA_CERTS', 'SystemRoot'];

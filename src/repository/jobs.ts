@@ -107,7 +107,7 @@ export interface FillOutcomes {
 
 export type Job =
   | { readonly type: 'read'; readonly items: readonly ReadItem[]; readonly mark: boolean }
-  /** Stores blobs given as bytes. */
+  /** Stores blobs given as bytes, each in memory of its own that was transferred. */
   | { readonly type: 'store'; readonly blobType: BlobType; readonly blobs: readonly Uint8Array[]; readonly mark: boolean }
   /** Takes blobs as they are, in checked envelopes: trees too big for one piece. */
   | {

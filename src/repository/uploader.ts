@@ -41,6 +41,7 @@ export function uploader(state: OpenState, lock: Lock, onError: (error: unknown)
   const upload = async (pack: FinishedPack, release: () => void) => {
     await lock.fresh();
     await backend.save('data', pack.name, new Uint8Array(pack.bytes, 0, pack.length));
+    pack.bytes.transfer(0); // gives its memory back now, not when V8 comes to look
     release();
     const number = addPack(packs, pack.name, pack.entries, '');
     for (const [i, entry] of pack.entries.entries())

@@ -1,7 +1,6 @@
 // A worker thread: the heavy half of save and load. One job at a time, all of it synchronous.
 import { hash } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
-import { collector } from '../base/collect.ts';
 import { asStillpointError, failure } from '../base/errors.ts';
 import { blobIndex } from './blob-index.ts';
 import { contentChunker } from './chunker.ts';
@@ -23,9 +22,6 @@ const send = (message: FromWorker, transfer: ArrayBuffer[] = []) => port.postMes
 const packs = packer(raw, index, cipher, (pack) => send(pack, [pack.bytes]));
 const chunker = contentChunker(raw.polynomial);
 
-/** Blocks that came from the main thread are garbage as soon as they are stored. */
-const came = collector(4 << 20);
-
 const none = (): Added => ({ blobs: 0, bytes: 0, packed: 0 });
 
 const stopIfTold = () => {
@@ -38,7 +34,7 @@ const handlers: { [T in Job['type']]: (work: Extract<Job, { type: T }>) => JobRe
   store: (work) => {
     const added = none();
     const ids = work.blobs.map((blob) => packs.store(blob, work.blobType, work.mark, added));
-    came(work.blobs.reduce((sum, { length }) => sum + length, 0));
+    for (const { buffer } of work.blobs) (buffer as ArrayBuffer).transfer(0); // they came to us alone: their memory goes back now
     return { ids, added };
   },
   adopt: (work) => {
