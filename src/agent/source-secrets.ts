@@ -20,6 +20,14 @@ export function takeSecret<T extends SourceSettings | RestoreTarget>(from: T): {
   return { open: { ...rest, server: address } as unknown as T, secret: password };
 }
 
+/** Who is asked to let us in: another door is somebody else. */
+export function doorOf(source: SourceSettings): string {
+  if (source.kind === 'bucket') return JSON.stringify([source.kind, source.place.endpoint]);
+  if (!('server' in source)) return source.kind;
+  const { host, port, socket } = source.server;
+  return JSON.stringify([source.kind, host, port, socket]);
+}
+
 /** The reverse. */
 export function withSecret<T extends SourceSettings | RestoreTarget>(to: T, secret: string | undefined): T {
   if (secret === undefined) return to;

@@ -174,6 +174,10 @@ it('B9 what cannot be is refused with a code of its own, and changes nothing', a
   await json('plan', 'create', 'unknown', '--source', 'mysql', ...access(), '--database', 'no_such_database');
   expect(await refused('backup', 'run', 'unknown', '--wait')).toBe('DATABASE_UNKNOWN');
   expect(await refused('instance', 'remove', dir, '--yes')).toBe('NOT_FOUND');
+  // A password does not follow a plan to another address.
+  await json('plan', 'update', 'shop', '--socket', join(top, 'elsewhere'));
+  await json('plan', 'update', 'shop', '--socket', server.socket);
+  expect(await refused('backup', 'run', 'shop', '--wait')).toBe('DATABASE_LOGIN');
   expect(readFileSync(join(dir, 'somebody'), 'utf8')).toBe('else');
 });
 

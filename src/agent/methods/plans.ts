@@ -14,7 +14,7 @@ import { completeSource } from '../complete-source.ts';
 import type { AgentContext } from '../context.ts';
 import { checkDescription, checkName } from '../names.ts';
 import { pageOptions } from '../queries.ts';
-import { planSecretContext, sealSecret, takeSecret } from '../source-secrets.ts';
+import { doorOf, planSecretContext, sealSecret, takeSecret } from '../source-secrets.ts';
 import { planView } from '../views.ts';
 
 type Methods = Pick<Handlers, 'planCreate' | 'planList' | 'planShow' | 'planUpdate' | 'planDelete'>;
@@ -33,10 +33,10 @@ export function planMethods(context: AgentContext): Methods {
 
   const findPlan = (reference: string) => state.plans.find(reference);
 
-  /** A secret that is not named again stays, as long as it is asked for at the same kind of door. */
+  /** A secret that is not named again stays, but only at the same door: it must not go to whoever a changed address leads to. */
   function renewed(plan: Plan, source: SourceSettings) {
     const { open, secret } = takeSecret(source);
-    const kept = secret === undefined && plan.source.kind === source.kind;
+    const kept = secret === undefined && doorOf(plan.source) === doorOf(source);
     return { open, secret: kept ? plan.secret : sealSecret(context, planSecretContext(plan.id), secret) };
   }
 
