@@ -2,6 +2,7 @@
 // sentence what the operator does next. docs/errors.md is tied to this table by a test.
 
 import { freezeErrors } from './error-codes-freeze.ts';
+import { planErrors } from './error-codes-plan.ts';
 import { serviceErrors } from './error-codes-service.ts';
 import { type ErrorEntry, entry } from './error-entry.ts';
 
@@ -28,7 +29,11 @@ export const errorCodes = {
     'If the recovery key got lost make a new one with agentcli vault recovery-key.',
   ),
   IDEMPOTENCY_REUSED: entry('usage', 'the idempotency key {key} was used for another request', 'Use a new key for each request.'),
-  CONFIRMATION_NEEDED: entry('usage', '{what} needs a confirmation and there is no terminal to ask', 'Add --yes if you are sure.'),
+  CONFIRMATION_NEEDED: entry(
+    'usage',
+    '{what} needs a confirmation and there is no terminal to ask',
+    'Add --yes if you are sure; apply --prune takes --prune-name NAME for each.',
+  ),
   ANSWER_NO: entry('cancelled', '{what} was not confirmed', 'Nothing was changed. Run it again and answer yes, or add --yes.'),
   USAGE_COMMAND: entry('usage', 'unknown command {name}', '{suggestion}See {help}.'),
   USAGE_OPTION: entry('usage', 'unknown option {name}', '{suggestion}See {help}.'),
@@ -96,7 +101,7 @@ export const errorCodes = {
   STATE_DAMAGED: entry(
     'damaged',
     'the database {path} is damaged: {detail}',
-    'Move it away and start the agent; bind the pools and attach the vaults again (the backups are in the vaults).',
+    'Start the agent again: it makes a new one from data/agent.keep. The backups are in the vaults.',
   ),
 
   POOL_NOT_FOUND: entry('unreachable', 'the pool {location} does not exist', 'Create the directory or the bucket, or mend the location.'),
@@ -254,6 +259,7 @@ export const errorCodes = {
 
   ...freezeErrors,
   ...serviceErrors,
+  ...planErrors,
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof errorCodes;

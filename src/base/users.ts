@@ -17,3 +17,9 @@ export function findUser(name: string, passwd = readFileSync('/etc/passwd', 'utf
   }
   return undefined;
 }
+
+/** Their directory, `/` where passwd(5) names none. */
+export function homeOf(user: User, passwd = readFileSync('/etc/passwd', 'utf8')): string {
+  const line = passwd.split('\n').find((one) => one.startsWith(`${user.name}:`));
+  return line?.split(':')[5] || '/';
+}

@@ -1,5 +1,6 @@
 // What the user sees: a record of the repository with its name, kind and state.
 import type { Consistency } from './consistency.ts';
+import type { Retention } from './retention-rule.ts';
 import type { LogMark } from './service.ts';
 
 export type BackupState = 'available' | 'creating' | 'restoring' | 'deleting' | 'error';
@@ -39,4 +40,6 @@ export interface BackupTags {
   readonly full?: boolean;
   readonly warnings?: number;
   readonly description?: string;
+  /** The rule that an automatic one was made under, and goes by. */
+  readonly keep?: Retention;
 }

@@ -1,5 +1,7 @@
 // A plan says what is backed up (source, method) and where to (vault).
 import type { ConsistencyChoice } from './consistency.ts';
+import type { Timing } from './policy.ts';
+import type { Window } from './schedule.ts';
 import type { ServiceSource } from './service.ts';
 
 export interface FilesSource {
@@ -57,6 +59,34 @@ export type ReadSource = FilesSource | DiskSource | CommandSource | ServiceSourc
 
 export type SourceSettings = ReadSource | ServerSource;
 
+/** Names of commands in /etc/stillpoint/allow.yaml, run in this order around the backup; `failure` only when it failed. */
+export interface Hooks {
+  readonly before: readonly string[];
+  readonly after: readonly string[];
+  readonly failure: readonly string[];
+}
+
+/** 0 for no limit. */
+export interface Limits {
+  readonly readBytesPerSecond: number;
+  /** Of one processor. */
+  readonly cpuPercent: number;
+}
+
+export interface Pause {
+  /** Who paused it, and so who may resume it: only what the operator paused waits for him. */
+  readonly by: 'operator' | 'source';
+  readonly since: number;
+  readonly reason: string;
+}
+
+/** Addresses that are asked (GET) at the start and the end of each run. */
+export interface Heartbeat {
+  readonly start?: string;
+  readonly success?: string;
+  readonly failure?: string;
+}
+
 export interface Plan {
   readonly id: string;
   readonly name: string;
@@ -67,8 +97,44 @@ export interface Plan {
   readonly method: string;
   /** What the source needs to get in, sealed; null for nothing. */
   readonly secret: string | null;
-  readonly strategy: 'manual';
+  readonly timing: Timing;
   readonly consistency: ConsistencyChoice;
+  readonly window: Window | null;
+  readonly hooks: Hooks;
+  readonly limits: Limits;
+  /** How often a run that failed for a passing reason is tried again. */
+  readonly retries: number;
+  /** A start comes up to so many minutes later, by a share that is the plan's own, so that many plans do not start at once. */
+  readonly spreadMinutes: number;
+  /** What becomes of starts that fell into a time when the agent was off. */
+  readonly missed: 'once' | 'skip';
+  /** Hours after which the last good backup is too old (an alarm); null for none. */
+  readonly maxAgeHours: number | null;
+  readonly pause: Pause | null;
+  /** Sealed JSON of Heartbeat: the addresses hold tokens. */
+  readonly heartbeat: string | null;
+  /** Whether it belongs to its vault (guide 2.3); dissociated plans do not run. */
+  readonly associated: boolean;
+  /** The next run is a full one: source or vault are others than those of the last backup. */
+  readonly renew: boolean;
+  /** Until when (ms) its scheduled starts are accounted for. */
+  readonly accountedUntil: number;
   readonly createdAt: number;
   readonly updatedAt: number;
 }
+
+/** What a plan is where nothing else was said, and what plans of older installations are. */
+export const planDefaults = {
+  timing: { kind: 'vault' },
+  window: null,
+  hooks: { before: [], after: [], failure: [] },
+  limits: { readBytesPerSecond: 0, cpuPercent: 0 },
+  retries: 2,
+  spreadMinutes: 0,
+  missed: 'once',
+  maxAgeHours: null,
+  pause: null,
+  heartbeat: null,
+  associated: true,
+  renew: false,
+} as const satisfies Partial<Plan>;

@@ -36,4 +36,8 @@ export interface PoolAccess {
   readonly credentials?: Credentials;
   /** Bytes a second for what goes out and comes in; 0 for no limit. May change while a task runs. */
   readonly bandwidth: number;
+  /** The address of this host (IPv4 or IPv6) that connections leave from; as the host's routes say if left out. */
+  readonly localAddress?: string;
+  /** A bucket that is made is made with Object Lock, and one that is there must have it. */
+  readonly objectLock?: boolean;
 }

@@ -5,10 +5,10 @@ export type Rights = 'own' | 'read' | 'root';
 
 export const allRights: readonly Rights[] = ['own', 'read', 'root'];
 
-/** What rdprovider starts: rdtask, rdtask images, rdfreeze, rdfreeze rescue. */
-export type Verb = 'task' | 'images' | 'freeze' | 'rescue';
+/** What rdprovider starts: rdtask, rdtask images, rdtask hooks, rdfreeze, rdfreeze rescue. */
+export type Verb = 'task' | 'images' | 'hooks' | 'freeze' | 'rescue';
 
-export const allVerbs: readonly Verb[] = ['task', 'images', 'freeze', 'rescue'];
+export const allVerbs: readonly Verb[] = ['task', 'images', 'hooks', 'freeze', 'rescue'];
 
 export interface StartOrder {
   readonly verb: Verb;

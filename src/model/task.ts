@@ -2,7 +2,7 @@
 import type { Problem } from '../base/errors.ts';
 import type { BackupSummary, BackupTags } from './backup.ts';
 import type { ConsistencyChoice } from './consistency.ts';
-import type { CommandWords, SourceSettings } from './plan.ts';
+import type { CommandWords, Hooks, Limits, SourceSettings } from './plan.ts';
 import type { PoolAccess } from './pool.ts';
 import type { ProbeReport } from './probe.ts';
 import type { Overwrite, RestoreCounts, RestoreStep } from './restore.ts';
@@ -15,6 +15,10 @@ export interface VaultAccess {
   /** Path of the repository below the pool: `<vault>/<agent-id>`. */
   readonly path: string;
   readonly password: string;
+  /** What is saved cannot be removed by anyone for so many days (S3 Object Lock); 0 or absent: it can. */
+  readonly immutableDays?: number;
+  /** Opens it read-only as it was at this moment (ms since the epoch), from the versions that a bucket keeps. */
+  readonly at?: number;
 }
 
 /** The record's own fields that a listing shows; `tags` holds ours, parsed. */
@@ -54,6 +58,8 @@ export type TaskSpec =
   | { readonly type: 'vault-scan'; readonly vault: VaultAccess }
   | { readonly type: 'vault-unlock'; readonly vault: VaultAccess; readonly ownLocks: readonly string[]; readonly all: boolean }
   | { readonly type: 'vault-delete'; readonly vault: VaultAccess }
+  /** Makes the vault what it was at a moment (ms since the epoch), although somebody overwrote or deleted since. */
+  | { readonly type: 'vault-recover'; readonly vault: VaultAccess; readonly at: number; readonly dryRun: boolean }
   | { readonly type: 'keys'; readonly vault: VaultAccess; readonly action: 'list' }
   | { readonly type: 'keys'; readonly vault: VaultAccess; readonly action: 'add'; readonly newPassword: string }
   | { readonly type: 'keys'; readonly vault: VaultAccess; readonly action: 'remove'; readonly id: string }
@@ -74,6 +80,10 @@ export type TaskSpec =
       readonly full: boolean;
       /** The agent's configuration, kept in the tree under .stillpoint/ (JSON text). */
       readonly agentConfig: string;
+      /** Names of commands that run around it; none if left out. */
+      readonly hooks?: Hooks;
+      /** Of what it reads, and of its processor time; none if left out. */
+      readonly limits?: Limits;
     }
   | {
       readonly type: 'restore';
@@ -90,7 +100,14 @@ export type TaskSpec =
       readonly readData: false | true | string;
     }
   | { readonly type: 'prune'; readonly vault: VaultAccess; readonly dryRun: boolean; readonly maxUnusedPercent: number }
-  | { readonly type: 'forget'; readonly vault: VaultAccess; readonly records: readonly string[] }
+  /** `expire`: their time is over, by a clock that says `now` (ms): the pool is asked for the date before anything goes. */
+  | {
+      readonly type: 'forget';
+      readonly vault: VaultAccess;
+      readonly records: readonly string[];
+      readonly expire?: boolean;
+      readonly now?: number;
+    }
   /** Answers stream out of the process's standard output: one JSON object a line for ls, find and diff, raw bytes for cat. */
   | { readonly type: 'ls'; readonly vault: VaultAccess; readonly record: string; readonly path: string; readonly recursive: boolean }
   | { readonly type: 'find'; readonly vault: VaultAccess; readonly records: readonly string[]; readonly patterns: readonly string[] }
@@ -152,6 +169,8 @@ export type TaskEvent =
   | { readonly type: 'warning'; readonly warning: Warning }
   | { readonly type: 'lock-write'; readonly name: string; readonly seq: number }
   | { readonly type: 'lock-removed'; readonly name: string }
+  /** Which process it is, and the bytes that it has had over the network since it began. First of all, every 5 s, and once before the end. */
+  | { readonly type: 'usage'; readonly pid: number; readonly received: number; readonly sent: number }
   | { readonly type: 'done'; readonly result: TaskResult }
   | { readonly type: 'failed'; readonly problem: Problem };
 
@@ -188,6 +207,18 @@ export interface PruneReport {
   readonly blobsUsed: number;
   readonly blobsUnused: number;
   readonly dryRun: boolean;
+  /** Packs that would have gone or been rewritten, were they not locked. */
+  readonly packsLocked?: number;
+}
+
+/** Of a vault brought back to what it was: files put back, and files hidden because they were not there then. */
+export interface RecoverReport {
+  readonly putBack: number;
+  readonly bytes: number;
+  readonly hidden: number;
+  /** Files that are as they were. */
+  readonly kept: number;
+  readonly dryRun: boolean;
 }
 
 export interface TaskResult {
@@ -205,6 +236,9 @@ export interface TaskResult {
   readonly check?: CheckReport;
   readonly prune?: PruneReport;
   readonly locks?: readonly string[];
+  readonly recovered?: RecoverReport;
+  /** Records whose time is over and that an immutable vault still holds. */
+  readonly kept?: readonly string[];
   /** The agent's configuration found in the newest record (JSON text), after attach. */
   readonly agentConfig?: string;
   readonly warnings: number;
