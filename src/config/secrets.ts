@@ -1,5 +1,5 @@
 // Secrets of this installation are kept sealed: AES-256-GCM with a key that lies in conf/, apart from the database.
-import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { errnoOf, fail } from '../base/errors.ts';
 import { writePrivateFile } from './private-file.ts';
@@ -19,6 +19,8 @@ export interface Sealer {
   open(context: string, sealed: string): string;
   /** A hash that only this installation can compute, so that a weak secret inside `text` cannot be guessed from it. */
   fingerprint(text: string): string;
+  /** A key of 32 bytes of its own for each purpose (HKDF), for what only this installation can have written. */
+  derive(purpose: string): Buffer;
 }
 
 /** Reads the installation's key; at the very first start one is made. Throws CONFIG_INVALID if it is no key or others may read it. */
@@ -48,6 +50,7 @@ export function createSealer(key: Buffer): Sealer {
       }
     },
     fingerprint: (text) => createHmac('sha256', key).update('fingerprint\0').update(text).digest('hex'),
+    derive: (purpose) => Buffer.from(hkdfSync('sha256', key, '', `stillpoint ${purpose}`, keyBytes)),
   };
 }
 

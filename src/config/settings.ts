@@ -11,6 +11,23 @@ const SettingsFile = Type.Object(
     tasksAtOnce: Type.Optional(Type.Integer({ minimum: 1, maximum: 64 })),
     taskNiceness: Type.Optional(Type.Integer({ minimum: 0, maximum: 19 })),
     freezesPerHour: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, description: 'retries must not hammer what is frozen' })),
+    strictGuide: Type.Optional(
+      Type.Boolean({ description: 'retention by the guide to the letter: the newest good backup of a plan is not protected' }),
+    ),
+    checkDays: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 365, description: 'each vault’s structure is checked so often; 0 for never' }),
+    ),
+    readDataDays: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 365,
+        description: 'all data of each vault are read within so many days, a share each day; 0 for never',
+      }),
+    ),
+    pruneDays: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 365, description: 'space of expired backups is given back so often; 0 for never' }),
+    ),
+    keepAuditDays: Type.Optional(Type.Integer({ minimum: 30, maximum: 36_500 })),
     keepTasksDays: Type.Optional(Type.Integer({ minimum: 1, maximum: 3650 })),
     logLevel: Type.Optional(
       Type.Union([Type.Literal('trace'), Type.Literal('debug'), Type.Literal('info'), Type.Literal('warn'), Type.Literal('error')]),
@@ -26,7 +43,12 @@ export const defaultSettings: Settings = {
   tasksAtOnce: 2,
   taskNiceness: 10,
   freezesPerHour: 2,
+  strictGuide: false,
+  checkDays: 7,
+  readDataDays: 30,
+  pruneDays: 1,
   keepTasksDays: 30,
+  keepAuditDays: 400,
   logLevel: 'info',
 };
 

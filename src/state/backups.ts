@@ -1,4 +1,5 @@
 import type { BackupState, BackupSummary } from '../model/backup.ts';
+import type { Retention } from '../model/retention-rule.ts';
 import type { Database } from './database.ts';
 import { createTable, type Table } from './table.ts';
 
@@ -32,12 +33,23 @@ export interface BackupRow {
   readonly addedBytes: number;
   readonly summary: BackupSummary | null;
   readonly taskId: string | null;
+  /** The rule that an automatic one was made under. */
+  readonly keep: Retention | null;
+  /** When (ms) an operator's deletion is done; until then it can be taken back. */
+  readonly deleteAt: number | null;
+  /** What it was before it was deleted, and is again if that is taken back. */
+  readonly stateBefore: BackupState | null;
+  /** A copy of a backup of another vault. */
+  readonly replica: boolean;
 }
 
-export type BackupTable = Table<BackupRow>;
+export interface BackupTable extends Table<BackupRow> {
+  /** Of every plan that has automatic backups, also of those that are gone. */
+  plansWithAutomatic(): readonly string[];
+}
 
-export const createBackupTable = (database: Database): BackupTable =>
-  createTable<BackupRow>(database, {
+export const createBackupTable = (database: Database): BackupTable => ({
+  ...createTable<BackupRow>(database, {
     what: 'backup',
     table: 'backups',
     named: false,
@@ -70,5 +82,12 @@ export const createBackupTable = (database: Database): BackupTable =>
       addedBytes: 'plain',
       summary: 'json',
       taskId: 'plain',
+      keep: 'json',
+      deleteAt: 'plain',
+      stateBefore: 'plain',
+      replica: 'flag',
     },
-  });
+  }),
+  plansWithAutomatic: () =>
+    database.all("SELECT DISTINCT plan_id FROM backups WHERE kind = 'auto' AND plan_id IS NOT NULL").map((row) => String(row['plan_id'])),
+});

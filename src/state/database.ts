@@ -1,7 +1,7 @@
 // The agent's database: SQLite with a write-ahead log, brought up to date when opened.
 import { chmodSync, closeSync, openSync } from 'node:fs';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import { fail, failure, StillpointError } from '../base/errors.ts';
+import { fail, StillpointError } from '../base/errors.ts';
 import { migrations } from './migrations.ts';
 
 export type Row = Readonly<Record<string, SQLInputValue>>;
@@ -21,8 +21,15 @@ export interface Database {
 /** SQLite's result codes of a full disk: SQLITE_FULL, and SQLITE_IOERR_SHMSIZE for the index of its journal (sqlite3.h). */
 const fullCodes = [13, 10 | (19 << 8)];
 
-/** Throws STATE_NEWER (the file is left as it is), STATE_DAMAGED or STATE_FULL; every later call may throw STATE_FULL. */
-export function openDatabase(path: string, steps: readonly string[] = migrations): Database {
+/** The same of a broken file: SQLITE_CORRUPT, SQLITE_NOTADB and, whole, SQLITE_IOERR_SHORT_READ. */
+const damageCodes = [11, 26];
+const shortRead = 10 | (2 << 8);
+
+/** Told of damage that shows after the opening. */
+export type OnDamage = (detail: string) => void;
+
+/** Throws STATE_NEWER (the file is left as it is), STATE_DAMAGED or STATE_FULL; every later call may throw STATE_FULL or STATE_DAMAGED. */
+export function openDatabase(path: string, steps: readonly string[] = migrations, onDamage: OnDamage = () => undefined): Database {
   if (path !== ':memory:') makePrivate(path);
   let sqlite: DatabaseSync;
   try {
@@ -34,7 +41,7 @@ export function openDatabase(path: string, steps: readonly string[] = migrations
     if (isFull(error)) fail('STATE_FULL', { path }, { cause: error });
     fail('STATE_DAMAGED', { path, detail: (error as Error).message }, { cause: error });
   }
-  return wrap(sqlite, path);
+  return wrap(sqlite, path, onDamage);
 }
 
 /** Created 0600 before SQLite does it; the journal's files inherit the mode. */
@@ -63,7 +70,13 @@ function migrate(sqlite: DatabaseSync, path: string, steps: readonly string[]): 
 
 const isFull = (error: unknown): boolean => fullCodes.includes(Number((error as { errcode?: unknown }).errcode));
 
-function wrap(sqlite: DatabaseSync, path: string): Database {
+/** Whether SQLite says that the file itself is broken. */
+export function isDamage(error: unknown): boolean {
+  const code = Number((error as { errcode?: unknown }).errcode);
+  return damageCodes.includes(code & 0xff) || code === shortRead;
+}
+
+function wrap(sqlite: DatabaseSync, path: string, onDamage: OnDamage): Database {
   const prepared = new Map<string, StatementSync>();
   let depth = 0;
   const statement = (sql: string) => {
@@ -79,7 +92,11 @@ function wrap(sqlite: DatabaseSync, path: string): Database {
     try {
       return work();
     } catch (error) {
-      throw isFull(error) ? failure('STATE_FULL', { path }, { cause: error }) : error;
+      if (isFull(error)) fail('STATE_FULL', { path }, { cause: error });
+      if (!isDamage(error)) throw error;
+      const detail = (error as Error).message;
+      onDamage(detail);
+      fail('STATE_DAMAGED', { path, detail }, { cause: error });
     }
   };
   return {

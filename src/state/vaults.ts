@@ -1,8 +1,20 @@
 import type { KeyInfo } from '../model/task.ts';
+import type { VaultNature } from '../model/vault.ts';
 import type { Database } from './database.ts';
 import { createTable, type Table } from './table.ts';
 
-export interface VaultRow {
+/** When (ms) the agent last looked after the vault by itself; 0 for never. */
+export interface Care {
+  readonly checkedAt: number;
+  /** Which of the shares of the data was read last, 1 to the number of days in which all is read. */
+  readonly share: number;
+  readonly readAt: number;
+  readonly prunedAt: number;
+}
+
+export const noCare: Care = { checkedAt: 0, share: 0, readAt: 0, prunedAt: 0 };
+
+export interface VaultRow extends VaultNature {
   readonly id: string;
   readonly name: string;
   readonly description: string;
@@ -22,6 +34,10 @@ export interface VaultRow {
   readonly keys: readonly KeyInfo[];
   /** Which of the keys the recovery key opens, where that is known. */
   readonly recoveryKeyId: string | null;
+  readonly policyId: string | null;
+  /** How long (days) nothing in it can be removed by anyone (S3 Object Lock); 0 for not at all. */
+  readonly immutableDays: number;
+  readonly care: Care;
   readonly createdAt: number;
   readonly updatedAt: number;
 }
@@ -49,6 +65,12 @@ export const createVaultTable = (database: Database): VaultTable =>
       usedBytes: 'plain',
       keys: 'json',
       recoveryKeyId: 'plain',
+      type: 'plain',
+      protection: 'plain',
+      spec: 'plain',
+      policyId: 'plain',
+      immutableDays: 'plain',
+      care: 'json',
       createdAt: 'plain',
       updatedAt: 'plain',
     },
