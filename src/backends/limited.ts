@@ -22,6 +22,7 @@ export function limited(backend: Backend, limit: Limit): Backend {
     },
     stat: (kind, name) => backend.stat(kind, name),
     list: (kind) => backend.list(kind),
+    ...(backend.dateOf && { dateOf: backend.dateOf }),
     remove: (kind, name) => backend.remove(kind, name),
     close: () => backend.close(),
   };

@@ -1,7 +1,7 @@
 // Pools that are directories.
 import { open, readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf } from '../base/errors.ts';
+import { errnoOf, fail } from '../base/errors.ts';
 import type { LocalPlace } from '../model/pool.ts';
 import type { ProbeStep } from '../ports/backend.ts';
 import { limited } from './limited.ts';
@@ -17,6 +17,8 @@ export const localPool: PoolProvider = {
   async open(vault, deps) {
     const place = placeOf(vault.pool, 'local');
     const { id } = vault.pool;
+    if (vault.immutableDays) fail('POOL_NO_OBJECT_LOCK', { location: place.path, detail: 'it is a directory, not a bucket' });
+    if (vault.at !== undefined) fail('POOL_NO_OBJECT_LOCK', { location: place.path, detail: 'a directory keeps no versions' });
     if (id === undefined) await needDirectory(place, false);
     else await checkLocalMarker(place, id);
     const marked = id === undefined ? {} : { poolId: id, spendReserve: deps.spendReserve ?? false };

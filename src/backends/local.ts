@@ -137,6 +137,19 @@ export function localBackend(options: LocalOptions): Backend {
       }
     },
 
+    async dateOf(kind, name) {
+      const tried = attempt('stat', 'get', kind, name);
+      // Of an open file, so that a share asks its server.
+      const file = await openFile(tried, kind, name);
+      try {
+        return (await file.stat()).mtimeMs;
+      } catch (error) {
+        throw localFailure(error, tried);
+      } finally {
+        await file.close();
+      }
+    },
+
     async *list(kind) {
       try {
         if (kind !== 'data') {

@@ -1,9 +1,11 @@
 // Opening, probing and binding a pool, whatever its kind: the adapter is chosen from the caller's table by the place's type, and passing
 // trouble is outlasted here, once, for all of them.
 import { backoff, type Patience } from '../base/backoff.ts';
+import { fail } from '../base/errors.ts';
 import { bandwidthLimit } from '../base/limit.ts';
+import type { RecoverReport } from '../model/task.ts';
 import type { Backend, ProbeReport } from '../ports/backend.ts';
-import type { OpenDeps, PoolDeps, PoolDoor, Providers, VaultAccess } from './provider.ts';
+import type { OpenDeps, PoolDeps, PoolDoor, Providers, Recovery, VaultAccess } from './provider.ts';
 import { retrying } from './retry.ts';
 
 /** A person waits for these: a pool that is away is told so within seconds. */
@@ -17,6 +19,13 @@ export async function openBackend(providers: Providers, vault: VaultAccess, deps
   const asked = id ? vault : { ...vault, pool: door };
   const raw = await backoff(() => provider.open(asked, poolDeps(vault.pool, deps)), deps.patience);
   return retrying(raw, deps.patience);
+}
+
+/** Makes the repository what it was at a moment. Throws POOL_NO_OBJECT_LOCK for a pool that keeps no versions. */
+export async function recoverVault(providers: Providers, vault: VaultAccess, recovery: Recovery, deps: OpenDeps): Promise<RecoverReport> {
+  const provider = await providers[vault.pool.place.type]();
+  if (!provider.recover) fail('POOL_NO_OBJECT_LOCK', { location: vault.path, detail: 'a directory keeps no versions' });
+  return await provider.recover(vault, recovery, poolDeps(vault.pool, deps));
 }
 
 /**
@@ -47,6 +56,8 @@ export async function poolMarker(providers: Providers, pool: PoolDoor, deps: Ope
 
 function poolDeps(pool: PoolDoor, deps: OpenDeps): PoolDeps {
   const limit = deps.limit ?? bandwidthLimit(pool.bandwidth);
-  const { network, spendReserve } = deps;
-  return { limit, ...(network && { network }), ...(spendReserve && { spendReserve }) };
+  const { spendReserve, lockMemory } = deps;
+  const { localAddress } = pool;
+  const network = localAddress === undefined ? deps.network : { ...deps.network, localAddress };
+  return { limit, ...(network && { network }), ...(spendReserve && { spendReserve }), ...(lockMemory && { lockMemory }) };
 }

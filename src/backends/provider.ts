@@ -3,6 +3,7 @@ import type { Patience } from '../base/backoff.ts';
 import { failure } from '../base/errors.ts';
 import type { Limit } from '../base/limit.ts';
 import type { Place, PoolAccess } from '../model/pool.ts';
+import type { RecoverReport } from '../model/task.ts';
 import type { Backend, ProbeReport } from '../ports/backend.ts';
 import type { Network } from '../ports/network.ts';
 
@@ -14,6 +15,16 @@ export interface VaultAccess {
   readonly pool: PoolDoor;
   /** `<vault>/<agent-id>`, or '' where the place itself is the repository. */
   readonly path: string;
+  /** See model/task.ts. */
+  readonly immutableDays?: number;
+  readonly at?: number;
+}
+
+export interface Recovery {
+  readonly at: number;
+  readonly dryRun: boolean;
+  readonly signal: AbortSignal;
+  readonly onProgress: (bytes: number) => void;
 }
 
 export interface PoolDeps {
@@ -21,6 +32,8 @@ export interface PoolDeps {
   readonly network?: Network;
   /** The repository is opened to give space back: on a full pool it may use what the adapter keeps for that. */
   readonly spendReserve?: boolean;
+  /** Directory for what is known of locks from task to task. */
+  readonly lockMemory?: string;
 }
 
 /** Methods throw passing trouble as Transient; open.ts tries again. */
@@ -34,6 +47,8 @@ export interface PoolProvider {
   bind(pool: PoolDoor, id: string, create: boolean, deps: PoolDeps): Promise<void>;
   /** The id in the pool's marker, undefined where there is none. */
   markerOf(pool: PoolDoor, deps: PoolDeps): Promise<string | undefined>;
+  /** Makes the repository what it was at a moment, and marks the pool again; for pools that keep versions. */
+  recover?(vault: VaultAccess, recovery: Recovery, deps: PoolDeps): Promise<RecoverReport>;
 }
 
 /** The adapters by type, loaded when one is needed: an SDK weighs more than the process that never uses it. */
@@ -47,6 +62,8 @@ export interface OpenDeps {
   readonly patience?: Patience;
   /** See PoolDeps; default: no. */
   readonly spendReserve?: boolean;
+  /** See PoolDeps; default: what is known of locks is forgotten. */
+  readonly lockMemory?: string;
 }
 
 /** The place as the adapter's own kind; a wrong entry in the table of providers is a defect. */

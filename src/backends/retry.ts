@@ -1,6 +1,6 @@
 // A backend that outlasts passing trouble.
 import { backoff, type Patience } from '../base/backoff.ts';
-import type { Backend, StoredFile } from '../ports/backend.ts';
+import type { Backend, FileKind, Locking, StoredFile } from '../ports/backend.ts';
 
 /** Wraps any backend: a Transient is tried again, anything else is final. `close` ends the pauses of operations under way. */
 export function retrying(backend: Backend, options: Patience = {}): Backend {
@@ -15,11 +15,23 @@ export function retrying(backend: Backend, options: Patience = {}): Backend {
     load: (kind, name, range) => backoff(() => backend.load(kind, name, range), patience),
     stat: (kind, name) => backoff(() => backend.stat(kind, name), patience),
     remove: (kind, name) => backoff(() => backend.remove(kind, name), patience),
+    ...(backend.dateOf && { dateOf: (kind: FileKind, name: string) => backoff(() => backend.dateOf!(kind, name), patience) }),
     list: (kind) => listing(() => backend.list(kind), patience),
+    ...(backend.locking && { locking: patientLocking(backend.locking, patience) }),
     async close() {
       closing.abort();
       await backend.close();
     },
+  };
+}
+
+/** What was extended before the trouble is known, so that a second try does not do it again. */
+function patientLocking(locking: Locking, patience: Patience): Locking {
+  return {
+    extend: (kind, wanted, signal) => backoff(() => locking.extend(kind, wanted, signal), patience),
+    lockedUntil: (kind, name) => backoff(() => locking.lockedUntil(kind, name), patience),
+    hide: (kind, name) => backoff(() => locking.hide(kind, name), patience),
+    sweep: (signal) => backoff(() => locking.sweep(signal), patience),
   };
 }
 

@@ -10,6 +10,8 @@ import type { Backend, FileKind } from '../ports/backend.ts';
 import { keyPrefix, locationOf, type S3Connection } from '../s3/client.ts';
 import { type S3Attempt, s3Failure, statusOf } from '../s3/errors.ts';
 import { keyOf, nameIn } from './layout.ts';
+import type { LockMemory } from './lock-memory.ts';
+import { s3Locking } from './s3-locking.ts';
 
 export interface S3Options {
   readonly place: S3Place;
@@ -18,6 +20,8 @@ export interface S3Options {
   /** Closed with the backend. */
   readonly connection: S3Connection;
   readonly limit: Limit;
+  /** Everything but locks is saved so that nobody can remove it for this time (ms). */
+  readonly locked?: { readonly period: number; readonly memory: LockMemory };
 }
 
 /**
@@ -35,16 +39,25 @@ export function s3Backend(options: S3Options): Backend {
     return { operation, right, kind, name, location };
   };
 
+  const load: Backend['load'] = async (kind, name, range) => {
+    if (range?.length === 0) return Buffer.alloc(0);
+    return await objects.get(`${base}${keyOf(kind, name)}`, range, attempt('load', 'get', kind, name));
+  };
+  const locking = options.locked && s3Locking({ place, connection, base, location, load, ...options.locked });
+
   return {
     location,
     connections: 5,
+    ...(locking && { locking }),
 
-    save: (kind, name, bytes) => objects.put(`${base}${keyOf(kind, name)}`, bytes, attempt('save', 'put', kind, name)),
-
-    async load(kind, name, range) {
-      if (range?.length === 0) return Buffer.alloc(0);
-      return await objects.get(`${base}${keyOf(kind, name)}`, range, attempt('load', 'get', kind, name));
+    async save(kind, name, bytes) {
+      const Key = `${base}${keyOf(kind, name)}`;
+      const until = kind === 'locks' ? undefined : locking?.untilFor(kind);
+      const version = await objects.put(Key, bytes, attempt('save', 'put', kind, name), until);
+      if (until !== undefined && version !== undefined) options.locked?.memory.set(Key, version, until);
     },
+
+    load,
 
     async stat(kind, name) {
       const Key = `${base}${keyOf(kind, name)}`;
@@ -56,6 +69,15 @@ export function s3Backend(options: S3Options): Backend {
         // An answer to HEAD has no body, so no reason: the same question as a GET tells a missing bucket from a missing object.
         if ([403, 404].includes(statusOf(error))) await objects.get(Key, { offset: 0, length: 1 }, tried);
         throw s3Failure(error, tried);
+      }
+    },
+
+    async dateOf(kind, name) {
+      try {
+        const head = await client.send(new HeadObjectCommand({ Bucket: place.bucket, Key: `${base}${keyOf(kind, name)}` }));
+        return head.LastModified?.getTime() ?? Number.NaN;
+      } catch (error) {
+        throw s3Failure(error, attempt('stat', 'get', kind, name));
       }
     },
 
@@ -75,7 +97,8 @@ export function s3Backend(options: S3Options): Backend {
       } while (ContinuationToken !== undefined);
     },
 
-    remove: (kind, name) => objects.remove(`${base}${keyOf(kind, name)}`, attempt('remove', 'delete', kind, name)),
+    remove: (kind, name) =>
+      locking ? locking.remove(kind, name) : objects.remove(`${base}${keyOf(kind, name)}`, attempt('remove', 'delete', kind, name)),
 
     async close() {
       connection.close();
@@ -90,11 +113,15 @@ const listedBytes = 300;
 export function s3Objects({ place, connection: { client }, limit }: Pick<S3Options, 'place' | 'connection' | 'limit'>) {
   const Bucket = place.bucket;
   return {
-    async put(Key: string, bytes: Uint8Array, attempt: S3Attempt): Promise<void> {
+    /** `until` (ms): nobody can remove it before. Answers the version where the bucket keeps any. */
+    async put(Key: string, bytes: Uint8Array, attempt: S3Attempt, until?: number): Promise<string | undefined> {
       const Body = paced(bytes, limit);
       const ContentMD5 = hash('md5', bytes, 'base64');
       try {
-        await client.send(new PutObjectCommand({ Bucket, Key, Body, ContentLength: bytes.length, ContentMD5 }));
+        const stored = await client.send(
+          new PutObjectCommand({ Bucket, Key, Body, ContentLength: bytes.length, ContentMD5, ...lockFields(until) }),
+        );
+        return stored.VersionId;
       } catch (error) {
         throw s3Failure(error, attempt);
       } finally {
@@ -102,11 +129,11 @@ export function s3Objects({ place, connection: { client }, limit }: Pick<S3Optio
       }
     },
 
-    async get(Key: string, range: { offset: number; length: number } | undefined, attempt: S3Attempt): Promise<Buffer> {
+    async get(Key: string, range: { offset: number; length: number } | undefined, attempt: S3Attempt, VersionId?: string): Promise<Buffer> {
       const { kind, name, location } = attempt;
       try {
         const Range = range === undefined ? undefined : `bytes=${range.offset}-${range.offset + range.length - 1}`;
-        const answer = await client.send(new GetObjectCommand({ Bucket, Key, ...(Range === undefined ? {} : { Range }) }));
+        const answer = await client.send(new GetObjectCommand({ Bucket, Key, ...(Range && { Range }), ...(VersionId && { VersionId }) }));
         const body = answer.Body as Readable;
         if (range !== undefined && (answer.ContentRange === undefined || (answer.ContentLength ?? 0) > range.length)) {
           body.destroy();
@@ -120,15 +147,21 @@ export function s3Objects({ place, connection: { client }, limit }: Pick<S3Optio
       }
     },
 
-    async remove(Key: string, attempt: S3Attempt): Promise<void> {
+    async remove(Key: string, attempt: S3Attempt, VersionId?: string): Promise<void> {
       try {
-        await client.send(new DeleteObjectCommand({ Bucket, Key }));
+        await client.send(new DeleteObjectCommand({ Bucket, Key, ...(VersionId && { VersionId }) }));
       } catch (error) {
+        // Keys that may not remove versions may still hide the object.
+        if (VersionId !== undefined && statusOf(error) === 403) return await this.remove(Key, attempt);
         const failed = s3Failure(error, attempt);
         if (failed instanceof Transient || (failed as { code?: string }).code !== 'BACKEND_NOT_FOUND') throw failed;
       }
     },
   };
+}
+
+export function lockFields(until: number | undefined) {
+  return until === undefined ? {} : ({ ObjectLockMode: 'COMPLIANCE', ObjectLockRetainUntilDate: new Date(until) } as const);
 }
 
 /** The bytes as a stream that the limit lets through piece by piece; a limit changed meanwhile is felt at the next piece. */

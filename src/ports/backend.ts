@@ -31,6 +31,33 @@ export interface Backend {
   list(kind: FileKind): AsyncIterable<StoredFile>;
   remove(kind: FileKind, name: string): Promise<void>;
   close(): Promise<void>;
+  /** When the file was saved (ms since the epoch), by the clock of the store. Throws as `stat`. */
+  dateOf?(kind: FileKind, name: string): Promise<number>;
+  /** Where the store locks what is saved (S3 Object Lock); everything but `locks` is saved locked then. */
+  readonly locking?: Locking;
+}
+
+/**
+ * Locks that nobody can take away before their time. Times are ms since the epoch by the store's clock. `remove` of a locked file throws
+ * VAULT_IMMUTABLE.
+ */
+export interface Locking {
+  /**
+   * From now on each file of the kind that is `wanted` stays locked for the whole period at least. Answers how many locks were extended and
+   * the names of files that somebody has overwritten or deleted: their first versions are locked, but a reader gets something else.
+   */
+  extend(kind: FileKind, wanted: (name: string) => boolean, signal: AbortSignal): Promise<Extended>;
+  /** Until when nobody can remove the file; 0 if it can be removed now. */
+  lockedUntil(kind: FileKind, name: string): Promise<number>;
+  /** As `remove`, but what is locked is only hidden: readers do not see it any more. */
+  hide(kind: FileKind, name: string): Promise<void>;
+  /** Removes what is hidden and locked no longer. Returns how many versions went. */
+  sweep(signal: AbortSignal): Promise<number>;
+}
+
+export interface Extended {
+  readonly extended: number;
+  readonly hurt: readonly string[];
 }
 
 export type { ProbeReport, ProbeStep } from '../model/probe.ts';

@@ -7,6 +7,8 @@ export interface ServiceContext {
   readonly signal: AbortSignal;
   /** Makes a directory of the task's own, 0700, removed with it: for sockets, pipes and files of credentials, never for data. */
   readonly scratch: () => string;
+  /** The address of this host that connections to buckets leave from; as its routes say if left out. */
+  readonly localAddress?: string | undefined;
 }
 
 export interface ServiceSourceContext extends ServiceContext {

@@ -45,6 +45,8 @@ export interface FileSaverOptions {
   readonly mark: boolean;
   readonly warn: Warn;
   readonly onBytes: (bytes: number) => void;
+  /** Of streams; workers keep to it by themselves. */
+  readonly pace?: ((bytes: number) => Promise<void>) | undefined;
 }
 
 /** What came of one item. */
@@ -62,7 +64,7 @@ interface Pending {
   readonly reject: (error: unknown) => void;
 }
 
-export function fileSaver({ pool, polynomial, mark, warn, onBytes }: FileSaverOptions): FileSaver {
+export function fileSaver({ pool, polynomial, mark, warn, onBytes, pace }: FileSaverOptions): FileSaver {
   const added: Added = { blobs: 0, bytes: 0, packed: 0 };
   const room = gate(underWay);
   const flight = gate(flying);
@@ -155,7 +157,7 @@ export function fileSaver({ pool, polynomial, mark, warn, onBytes }: FileSaverOp
       );
       ids.push(one);
     };
-    for await (const block of cutStream(stream, chunking)) {
+    for await (const block of cutStream(pace ? paced(stream, pace) : stream, chunking)) {
       const { length } = block; // 0 as soon as its memory is the worker's
       size += length;
       onBytes(length);
@@ -210,6 +212,13 @@ function stretches(meta: NodeMeta, content: Extract<Content, { kind: 'path' }>):
     items.push({ path, offset: content.offset + at, length, toEnd: regular && !required && last, chunking, ...known });
   }
   return items;
+}
+
+async function* paced(stream: AsyncIterable<Uint8Array>, pace: (bytes: number) => Promise<void>): AsyncGenerator<Uint8Array> {
+  for await (const piece of stream) {
+    await pace(piece.length);
+    yield piece;
+  }
 }
 
 /** Cuts streams into blocks, each in memory of its own. */

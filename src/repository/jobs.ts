@@ -2,6 +2,7 @@
 
 import type { Problem } from '../base/errors.ts';
 import type { Xattr } from '../base/libc-xattr.ts';
+import type { PaceSettings } from '../base/pace.ts';
 import type { Chunking } from '../ports/blob.ts';
 import type { SharedIndex } from './blob-index.ts';
 import type { MasterKey } from './crypto.ts';
@@ -18,6 +19,8 @@ export interface WorkerSettings {
   readonly compression: Compression;
   /** Of the format: 1 knows no compression. */
   readonly version: number;
+  /** How fast it may read; as fast as it can if left out. */
+  readonly pace?: PaceSettings | undefined;
 }
 
 /** A stretch of a file to be read, cut and stored. */

@@ -1,11 +1,12 @@
 // Gives the space of what no record needs back. What is needed is found first; nothing is touched unless all of it is there.
 import { fail } from '../base/errors.ts';
+import { backgroundLane } from '../base/lane.ts';
 import type { PruneReport } from '../model/task.ts';
 import { derivedSize } from './check-packs.ts';
 import { copyFinder } from './copies.ts';
 import { entriesOf } from './index-file.ts';
 import type { Lock } from './lock.ts';
-import { type PackUse, planPrune } from './prune-plan.ts';
+import { type PackUse, type PrunePlan, planPrune } from './prune-plan.ts';
 import type { BlobReader } from './read-blob.ts';
 import { readRecords } from './records.ts';
 import { refuseDamage, rewritePacks } from './repack.ts';
@@ -48,8 +49,12 @@ export async function pruneRepository(
   const broken = await chooseCopies(state, sizes, !dryRun, signal);
   const uses = packs.names.map((_, pack) => useOf(state, pack, sizes, broken));
   const smallPack = smallShare * Math.min(smallest, state.options.packSize);
-  const plan = planPrune(uses, { maxUnusedPercent: options.maxUnusedPercent, smallPack });
-  const unlisted = [...sizes.keys()].filter((name) => !packs.numbers.has(name));
+  const full = planPrune(uses, { maxUnusedPercent: options.maxUnusedPercent, smallPack });
+  const nobodys = [...sizes.keys()].filter((name) => !packs.numbers.has(name));
+  const namesOf = (numbers: readonly number[]) => numbers.map((pack) => packs.names[pack]!);
+  const locked = await lockedOf(state, [...namesOf(full.drop), ...namesOf(full.repack), ...nobodys], signal);
+  const plan = withoutLocked(full, uses, (pack) => locked.has(packs.names[pack]!) && !broken.has(pack));
+  const unlisted = nobodys.filter((name) => !locked.has(name));
 
   const sum = (numbers: Iterable<number>) => [...numbers].reduce((total, number) => total + number, 0);
   const sizeOf = (name: string) => sizes.get(name) ?? 0;
@@ -64,6 +69,7 @@ export async function pruneRepository(
     blobsUsed: sum(uses.map((use) => use.usedBlobs)),
     blobsUnused: sum(uses.map((use) => use.unusedBlobs)),
     dryRun,
+    ...(locked.size > 0 && { packsLocked: locked.size }),
   };
   if (dryRun) return report;
 
@@ -80,8 +86,32 @@ export async function pruneRepository(
       onProgress({ bytes, bytesTotal });
     },
   });
+  await state.backend.locking?.sweep(signal);
   const removed = sum([...plan.drop, ...plan.repack].map((pack) => sizeOf(packs.names[pack]!)));
   return { ...report, bytesFreed: removed + unlistedBytes - written };
+}
+
+/** Packs that nobody can remove yet. */
+async function lockedOf({ backend }: OpenState, names: readonly string[], signal: AbortSignal): Promise<ReadonlySet<string>> {
+  const { locking } = backend;
+  const locked = new Set<string>();
+  if (!locking) return locked;
+  const lane = backgroundLane(Math.max(2, backend.connections));
+  for (const name of names)
+    lane.add(async () => {
+      signal.throwIfAborted();
+      if ((await locking.lockedUntil('data', name)) > 0) locked.add(name);
+    });
+  await lane.idle();
+  return locked;
+}
+
+/** A locked pack would only lie there twice. A broken one is rewritten all the same, and goes when its time has come. */
+function withoutLocked(plan: PrunePlan, uses: readonly PackUse[], isLocked: (pack: number) => boolean): PrunePlan {
+  const drop = plan.drop.filter((pack) => !isLocked(pack));
+  const repack = plan.repack.filter((pack) => !isLocked(pack));
+  const freed = [...drop, ...repack].reduce((total, pack) => total + uses[pack]!.size - uses[pack]!.usedBytes, 0);
+  return { drop, repack, freed };
 }
 
 /** Marks what the records need. A record or tree that cannot be read may need anything: then nothing can be pruned. */

@@ -3,6 +3,7 @@ import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { errnoOf } from '../base/errors.ts';
 import { nextData } from '../base/libc.ts';
 import { joined } from '../base/own-memory.ts';
+import type { Pace } from '../base/pace.ts';
 import type { Chunker } from './chunker.ts';
 import { maxChunk } from './chunker.ts';
 import type { Added, ReadItem, ReadOutcomes } from './jobs.ts';
@@ -19,6 +20,8 @@ export interface ReadDeps {
   readonly store: (plain: Uint8Array, added: Added, id?: Buffer) => Buffer;
   /** Throws when everything is to stop. */
   readonly check: () => void;
+  /** As fast as it can if left out. */
+  readonly pace?: Pace | undefined;
 }
 
 /** Reads, cuts and stores each item. Trouble with a file is in `errors`; trouble with the vault is thrown. */
@@ -38,7 +41,7 @@ export function readItems(items: readonly ReadItem[], deps: ReadDeps): ReadOutco
       bytes[i]! += plain.length;
     };
     try {
-      readItem(item, deps.chunker, keep, (mtime) => {
+      readItem(item, deps, keep, (mtime) => {
         mtimes[i] = mtime;
       });
     } catch (error) {
@@ -58,7 +61,7 @@ class Changed extends Error {}
 /** Something is wrong with this one file. */
 class Unreadable extends Error {}
 
-function readItem(item: ReadItem, chunker: Chunker, keep: Keep, began: (mtime: bigint) => void): void {
+function readItem(item: ReadItem, { chunker, check, pace }: ReadDeps, keep: Keep, began: (mtime: bigint) => void): void {
   const regular = item.inode !== undefined;
   const fd = openForReading(item.path, regular);
   try {
@@ -68,6 +71,7 @@ function readItem(item: ReadItem, chunker: Chunker, keep: Keep, began: (mtime: b
     began(before.mtimeNs);
     const fileSize = Number(before.size);
     const stretch: Stretch = {
+      read: pace ? pacedRead(fd, pace, check) : (into, offset, length, position) => readSync(fd, into, offset, length, position),
       fd,
       at: item.offset,
       // What a growing file gets after this moment belongs to the next backup.
@@ -86,7 +90,19 @@ function readItem(item: ReadItem, chunker: Chunker, keep: Keep, began: (mtime: b
   }
 }
 
+type Read = (into: Buffer, offset: number, length: number, position: number) => number;
+
+/** A little at a time, when its time has come. */
+function pacedRead(fd: number, pace: Pace, check: () => void): Read {
+  return (into, offset, length, position) => {
+    const some = Math.min(length, pace.grain);
+    pace.beforeSync(some, check);
+    return readSync(fd, into, offset, some, position);
+  };
+}
+
 interface Stretch {
+  readonly read: Read;
   readonly fd: number;
   at: number;
   readonly end: number;
@@ -113,7 +129,7 @@ function readFixed(stretch: Stretch, size: number, keep: Keep): void {
       stretch.at += hole;
       continue;
     }
-    const got = readFully(stretch.fd, buffer, 0, Math.min(Math.max(size, fixedRead), stretch.end - stretch.at), stretch.at);
+    const got = readFully(stretch.read, buffer, 0, Math.min(Math.max(size, fixedRead), stretch.end - stretch.at), stretch.at);
     for (let from = 0; from < got; from += size) {
       const block = buffer.subarray(from, Math.min(from + size, got));
       if (isZero(block)) zeroRun += block.length;
@@ -152,7 +168,7 @@ function readContent(stretch: Stretch, chunker: Chunker, keep: Keep): void {
     from = 0;
     const toHole = stretch.sparse && stretch.at < stretch.dataEnd ? stretch.dataEnd - stretch.at : Number.MAX_SAFE_INTEGER;
     const wanted = Math.min(buffer.length - filled, stretch.end - stretch.at, toHole);
-    const got = wanted > 0 ? readFully(stretch.fd, buffer, filled, wanted, stretch.at) : 0;
+    const got = wanted > 0 ? readFully(stretch.read, buffer, filled, wanted, stretch.at) : 0;
     filled += got;
     stretch.at += got;
     ended = got < wanted || stretch.at >= stretch.end;
@@ -172,10 +188,10 @@ function holeAt(stretch: Stretch, unit: number): number {
   return length - (length % unit);
 }
 
-function readFully(fd: number, into: Buffer, offset: number, length: number, position: number): number {
+function readFully(read: Read, into: Buffer, offset: number, length: number, position: number): number {
   let done = 0;
   while (done < length) {
-    const got = readSync(fd, into, offset + done, length - done, position + done);
+    const got = read(into, offset + done, length - done, position + done);
     if (got === 0) break;
     done += got;
   }

@@ -2,6 +2,7 @@
 // splits its argument at commas, so a value's commas are percent-encoded, as are line ends and other controls, bytes beyond ASCII (any
 // terminal and shell passes the rest on) and spaces at the ends.
 import type { BackupTags } from '../model/backup.ts';
+import { retentionOf, retentionWord } from '../model/retention-rule.ts';
 import type { LogMark } from '../model/service.ts';
 
 const kinds = ['manual', 'auto'] as const;
@@ -36,6 +37,7 @@ export function tagsOf(tags: BackupTags): string[] {
     ['full', tags.full ? 'true' : undefined],
     ['warnings', tags.warnings === undefined ? undefined : String(tags.warnings)],
     ['description', tags.description],
+    ['keep', tags.keep && retentionWord(tags.keep)],
   ];
   return values.flatMap(([key, value]) => (value ? [`${key}=${encode(value)}`] : []));
 }
@@ -59,6 +61,7 @@ export function parseTags(rawTags: readonly string[]): BackupTags {
   const kind = kinds.find((known) => known === values.get('kind'));
   const consistency = consistencies.find((known) => known === values.get('consistency'));
   const warnings = values.get('warnings') ?? '';
+  const keep = retentionOf(values.get('keep') ?? '');
   return {
     ...text('plan', 'plan'),
     ...text('plan-name', 'planName'),
@@ -73,6 +76,7 @@ export function parseTags(rawTags: readonly string[]): BackupTags {
     ...(values.get('full') === 'true' ? { full: true } : {}),
     ...(/^\d{1,15}$/.test(warnings) ? { warnings: Number(warnings) } : {}),
     ...text('description', 'description'),
+    ...(keep ? { keep } : {}),
   };
 }
 

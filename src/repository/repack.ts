@@ -3,7 +3,7 @@
 // Source: restic doc/design.rst "Read and Write Ordering".
 import { fail, isCode } from '../base/errors.ts';
 import { backgroundLane, gate } from '../base/lane.ts';
-import type { FileKind } from '../ports/backend.ts';
+import type { Backend, FileKind } from '../ports/backend.ts';
 import { blobIndex, createSharedIndex } from './blob-index.ts';
 import { emptyPackTable, entriesOf, saveIndexFile } from './index-file.ts';
 import type { Lock } from './lock.ts';
@@ -156,8 +156,18 @@ async function removeAll({ backend }: OpenState, lock: Lock, kind: FileKind, nam
   for (let at = 0; at < names.length; at += removalsPerProof) {
     await lock.prove();
     const lane = backgroundLane(Math.max(2, backend.connections));
-    for (const name of names.slice(at, at + removalsPerProof)) lane.add(() => backend.remove(kind, name));
+    for (const name of names.slice(at, at + removalsPerProof)) lane.add(() => removeOrHide(backend, kind, name));
     await lane.idle();
+  }
+}
+
+/** Where files are locked an old index file is hidden, as it would list what is gone; a pack stays where it is, and nobody lists it. */
+async function removeOrHide(backend: Backend, kind: FileKind, name: string): Promise<void> {
+  if (backend.locking && kind === 'index') return backend.locking.hide(kind, name);
+  try {
+    await backend.remove(kind, name);
+  } catch (error) {
+    if (!isCode(error, 'VAULT_IMMUTABLE')) throw error;
   }
 }
 

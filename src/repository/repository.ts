@@ -21,6 +21,7 @@ import { decodeRecord, encodeRecord, type RecordFile } from './record.ts';
 import { readRecords } from './records.ts';
 import { forgetBrokenPacks, healDamage, rebuildIndex } from './repair.ts';
 import { createConfig, decodeConfig, readConfigFile } from './repo-config.ts';
+import { retainUsed } from './retain.ts';
 import { type Saved, type SaveOptions, saveSource } from './save.ts';
 import { readTree } from './tree-store.ts';
 import { loadFile, saveFile } from './unpacked.ts';
@@ -103,6 +104,7 @@ function repository(state: OpenState) {
   let blobs: BlobReader = blobReader(state);
   const brokenPacks = new Set<string>();
   let damagedIndexes: { readonly name: string; readonly error: unknown }[] = [];
+  let loadedBlobs = 0;
 
   const loadIndex = async (tolerant = false): Promise<void> => {
     const files: { name: string; size: number }[] = [];
@@ -125,6 +127,7 @@ function repository(state: OpenState) {
         }
       });
     await lane.idle();
+    loadedBlobs = state.index.count();
   };
 
   return {
@@ -173,6 +176,8 @@ function repository(state: OpenState) {
         return { settled: Promise.resolve(), release: async () => undefined };
       }
     },
+    /** When the pool took the lock's file (ms since the epoch), by its own clock; undefined where it cannot say. */
+    lockedAt: async (lock: Lock): Promise<number | undefined> => backend.dateOf?.('locks', lock.name),
     unlock: (what: Unlocking): Promise<string[]> => unlock(lockDeps, what),
 
     /** Reads all index files; call it after taking the lock. `tolerant`: damaged ones are left out (check names them). */
@@ -189,9 +194,17 @@ function repository(state: OpenState) {
         await lock.prove();
         return saveFile(backend, 'snapshots', encodeRecord(record), cipher, config.version);
       },
+      /** Throws VAULT_IMMUTABLE. */
       remove: (id: string): Promise<void> => backend.remove('snapshots', id),
+      /** Those of the records that nobody can remove yet. */
+      locked: async (ids: readonly string[]): Promise<string[]> => {
+        const held = await Promise.all(ids.map(async (id) => (await backend.locking?.lockedUntil('snapshots', id)) ?? 0));
+        return ids.filter((_, i) => held[i]! > 0);
+      },
     },
 
+    /** Locks what the last save relies on, where the store does that; see retain.ts. */
+    retain: (signal: AbortSignal): Promise<number> => retainUsed(state, loadedBlobs, signal),
     save: (lock: Lock, source: Source, save: SaveOptions): Promise<Saved> => saveSource(state, lock, blobs, source, save),
     reader: (signal: AbortSignal, onBytes: (bytes: number) => void = () => undefined): VaultReader =>
       vaultReader(state, blobs, signal, onBytes),

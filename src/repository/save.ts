@@ -1,8 +1,10 @@
 // The second page of the story: a source becomes a tree. Entries are walked in order, contents go to the workers
 // (read → chunk → hash → known? → compress → encrypt → verify → pack), what the parent backup has already is taken over unread.
 
+import { createPace, type Pace, paceSettings } from '../base/pace.ts';
 import type { BackupSummary } from '../model/backup.ts';
 import type { Node, NodeMeta, NodeTime } from '../model/node.ts';
+import type { Limits } from '../model/plan.ts';
 import type { BlobId } from '../ports/blob.ts';
 import type { Entry, Source, Warn } from '../ports/source.ts';
 import { fileSaver } from './file-saver.ts';
@@ -19,6 +21,8 @@ export interface SaveOptions {
   readonly parentTree?: BlobId;
   /** Mark every block that is relied upon (full backup). */
   readonly mark: boolean;
+  /** Of what is read, and of processor time; none if left out. */
+  readonly limits?: Limits | undefined;
   readonly warn: Warn;
   readonly onProgress: (done: { readonly bytes: number; readonly files: number; readonly current: string }) => void;
   readonly signal: AbortSignal;
@@ -38,11 +42,15 @@ type Slot = Node | Promise<Node | undefined>;
 export async function saveSource(state: OpenState, lock: Lock, reader: BlobReader, source: Source, options: SaveOptions): Promise<Saved> {
   const credits = createCredits();
   const upload = uploader(state, lock, () => stop());
-  const pool = startWorkers(state, credits, (pack) => upload.take(pack, () => pool.release()));
+  const { limits } = options;
+  const pace = paceSettings(limits && { bytesPerSecond: limits.readBytesPerSecond, cpuPercent: limits.cpuPercent });
+  const pool = startWorkers(state, credits, (pack) => upload.take(pack, () => pool.release()), pace);
   const stop = () => void pool.close();
   options.signal.addEventListener('abort', stop);
   try {
-    const run = saveRun(state, reader, pool, options);
+    // Where files are locked, the packs that a backup relies on are to be known afterwards.
+    const mark = options.mark || state.backend.locking !== undefined;
+    const run = saveRun(state, reader, pool, { ...options, mark }, pace && createPace(pace));
     await source.gather?.(run.store);
     const { done } = await run.directory(source.list(), options.parentTree, '');
     const tree = await done;
@@ -59,7 +67,15 @@ export async function saveSource(state: OpenState, lock: Lock, reader: BlobReade
   }
 }
 
-function saveRun(state: OpenState, reader: BlobReader, pool: ReturnType<typeof startWorkers>, options: SaveOptions) {
+function saveRun(
+  state: OpenState,
+  reader: BlobReader,
+  pool: ReturnType<typeof startWorkers>,
+  options: SaveOptions,
+  pace: Pace | undefined,
+) {
+  const check = () => options.signal.throwIfAborted();
+  const paced = pace && ((bytes: number) => pace.before(bytes, check));
   const trees: Added = { blobs: 0, bytes: 0, packed: 0 };
   const counts = {
     filesNew: 0,
@@ -76,14 +92,20 @@ function saveRun(state: OpenState, reader: BlobReader, pool: ReturnType<typeof s
     progress.bytes += bytes;
     options.onProgress(progress);
   };
-  const files = fileSaver({ pool, polynomial: state.config.polynomial, mark: options.mark, warn: options.warn, onBytes });
+  const files = fileSaver({ pool, polynomial: state.config.polynomial, mark: options.mark, warn: options.warn, onBytes, pace: paced });
   const count = (added: Added) => {
     trees.blobs += added.blobs;
     trees.bytes += added.bytes;
     trees.packed += added.packed;
   };
 
-  const known = (content: readonly BlobId[]): boolean => content.every((id) => state.index.find(Buffer.from(id, 'hex'), false) >= 0);
+  /** Where every block is there. Of a vault that locks its files they are marked then, as all that the backup relies on. */
+  const known = (content: readonly BlobId[]): boolean => {
+    const entries = content.map((id) => state.index.find(Buffer.from(id, 'hex'), false));
+    if (entries.some((entry) => entry < 0)) return false;
+    if (options.mark) for (const entry of entries) state.index.mark(entry);
+    return true;
+  };
 
   const finishedFile = (node: Node): Node => {
     counts.totalFiles++;
@@ -139,7 +161,8 @@ function saveRun(state: OpenState, reader: BlobReader, pool: ReturnType<typeof s
       }
     };
     for await (const entry of entries) {
-      options.signal.throwIfAborted();
+      check();
+      if (paced) await paced(0);
       const before = await parentNodes.at(entry.meta.name);
       const below = `${path}/${printable(entry.meta.name)}`;
       const { slot } =

@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 import { asStillpointError, failure } from '../base/errors.ts';
+import { createPace } from '../base/pace.ts';
 import { blobIndex } from './blob-index.ts';
 import { contentChunker } from './chunker.ts';
 import { cipherOf } from './crypto.ts';
@@ -22,6 +23,8 @@ const send = (message: FromWorker, transfer: ArrayBuffer[] = []) => port.postMes
 const packs = packer(raw, index, cipher, (pack) => send(pack, [pack.bytes]));
 const chunker = contentChunker(raw.polynomial);
 
+const pace = raw.pace && createPace(raw.pace);
+
 const none = (): Added => ({ blobs: 0, bytes: 0, packed: 0 });
 
 const stopIfTold = () => {
@@ -30,7 +33,12 @@ const stopIfTold = () => {
 
 const handlers: { [T in Job['type']]: (work: Extract<Job, { type: T }>) => JobResults[T] } = {
   read: (work) =>
-    readItems(work.items, { chunker, store: (plain, added, id) => packs.store(plain, 'data', work.mark, added, id), check: stopIfTold }),
+    readItems(work.items, {
+      chunker,
+      store: (plain, added, id) => packs.store(plain, 'data', work.mark, added, id),
+      check: stopIfTold,
+      pace,
+    }),
   store: (work) => {
     const added = none();
     const ids = work.blobs.map((blob) => packs.store(blob, work.blobType, work.mark, added));

@@ -1,4 +1,5 @@
 // The worker threads of one run over the open vault.
+import type { PaceSettings } from '../base/pace.ts';
 import type { FinishedPack, WorkerSettings } from './jobs.ts';
 import type { OpenState } from './vault-state.ts';
 import { type WorkerPool, workerPool } from './worker-pool.ts';
@@ -12,7 +13,13 @@ export function createCredits(): SharedArrayBuffer {
   return credits;
 }
 
-export function startWorkers(state: OpenState, credits: SharedArrayBuffer, onPack: (pack: FinishedPack) => void): WorkerPool {
+/** `pace`: how fast they may read; as fast as they can if left out. */
+export function startWorkers(
+  state: OpenState,
+  credits: SharedArrayBuffer,
+  onPack: (pack: FinishedPack) => void,
+  pace?: PaceSettings,
+): WorkerPool {
   const settings: WorkerSettings = {
     key: state.master,
     polynomial: state.config.polynomial,
@@ -21,6 +28,7 @@ export function startWorkers(state: OpenState, credits: SharedArrayBuffer, onPac
     packSize: state.options.packSize,
     compression: state.options.compression,
     version: state.config.version,
+    pace,
   };
   return workerPool(settings, state.options.workers, onPack);
 }

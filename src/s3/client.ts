@@ -1,6 +1,7 @@
 // The AWS SDK's client, set up for any S3 service: one try a request (ours are the retries), bounded waits, no settings from the environment.
 import http from 'node:http';
 import https from 'node:https';
+import { isIP } from 'node:net';
 import { getCACertificates } from 'node:tls';
 import { S3Client } from '@aws-sdk/client-s3';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
@@ -12,6 +13,8 @@ export interface S3Connection {
   readonly client: S3Client;
   /** The server's clock in its last answer (ms since the epoch), where it tells one. */
   serverTime(): number | undefined;
+  /** The server's clock now (ms since the epoch): its last answer's, carried on; before there is one, this host's. */
+  now(): number;
   close(): void;
 }
 
@@ -55,19 +58,26 @@ export function connectS3(place: S3Place, credentials: Credentials | undefined, 
     logger: silent,
   });
   let date: string | undefined;
+  let answered = 0;
   client.middlewareStack.add(
     (next) => async (args) => {
       const answer = await next(args);
       date = (answer.response as { headers?: Record<string, string> } | undefined)?.headers?.['date'] ?? date;
+      answered = performance.now();
       return answer;
     },
     { step: 'deserialize', priority: 'low', name: 'serverTime' },
   );
+  const serverTime = () => {
+    const time = Date.parse(date ?? '');
+    return Number.isNaN(time) ? undefined : time;
+  };
   return {
     client,
-    serverTime() {
-      const time = Date.parse(date ?? '');
-      return Number.isNaN(time) ? undefined : time;
+    serverTime,
+    now() {
+      const time = serverTime();
+      return time === undefined ? Date.now() : time + (performance.now() - answered);
     },
     close: () => client.destroy(),
   };
@@ -89,7 +99,8 @@ function segments(path: string): readonly string[] {
 
 function addressing(network: Network): http.AgentOptions {
   return {
-    ...(network.localAddress === undefined ? {} : { localAddress: network.localAddress }),
+    // Names are looked up for addresses of the same kind: the other could not be reached from it.
+    ...(network.localAddress === undefined ? {} : { localAddress: network.localAddress, family: isIP(network.localAddress) }),
     ...(network.lookup === undefined ? {} : { lookup: network.lookup }),
   };
 }

@@ -69,10 +69,18 @@ export function s3Failure(error: unknown, attempt: S3Attempt): Error {
 /** Trouble below HTTP, or an answer that broke off half-way. */
 function withoutAnswer(error: unknown, failed: StillpointError, location: string, detail: string, cause: { cause: Error }): Error {
   const code = String((error as { code?: unknown } | null)?.code ?? '');
+  const { syscall, address } = (error ?? {}) as { readonly syscall?: unknown; readonly address?: unknown };
+  if (syscall === 'bind') return failure('GATEWAY_ADDRESS', { address: String(address), detail: bindDetail(code) }, cause);
   if (certificate.test(code)) return failure('POOL_CERTIFICATE', { location, detail }, cause);
   if (code === 'ERR_INVALID_URL' || error instanceof TypeError || error instanceof RangeError) return failed;
   if (errnoOf(error) === undefined && code === '' && !(error instanceof Error)) return failed;
   return new Transient(failure('POOL_OFFLINE', { location, detail }, cause));
+}
+
+/** Of connections that leave from an address of ours. */
+function bindDetail(code: string): string {
+  if (code === 'EADDRNOTAVAIL') return 'this host does not have it';
+  return code === 'EINVAL' ? 'what is to be reached has an address of the other kind (IPv4 or IPv6)' : code;
 }
 
 function detailOf(error: unknown, code: string, status: number): string {

@@ -18,6 +18,7 @@ export interface Attempt {
 export interface DoorDeps {
   readonly patience?: Patience;
   readonly idleTimeout?: number;
+  readonly localAddress?: string | undefined;
 }
 
 type Work<T> = (client: S3Client, options: { readonly abortSignal: AbortSignal }) => Promise<T>;
@@ -57,8 +58,11 @@ export async function openBucket(
   if (credentials === undefined) throw bucketFailed(place, 'there are no credentials for it');
   const closing = new AbortController();
   const either = AbortSignal.any([signal, closing.signal]);
-  const { idleTimeout } = deps;
-  const connection = connectS3(place, credentials, idleTimeout === undefined ? {} : { idleTimeout });
+  const { idleTimeout, localAddress } = deps;
+  const connection = connectS3(place, credentials, {
+    ...(idleTimeout !== undefined && { idleTimeout }),
+    ...(localAddress !== undefined && { localAddress }),
+  });
   const { client } = connection;
   const patience: Patience = { ...deps.patience, signal: either };
   const told = (error: unknown, attempt: Attempt) => {
@@ -103,7 +107,16 @@ export async function openBucket(
 /** Whether an error says that no other object will fare better. */
 export function concernsAll(error: unknown): boolean {
   const cause = error instanceof StillpointError ? error.cause : undefined;
-  return isCode(cause, 'POOL_OFFLINE', 'POOL_CREDENTIALS', 'POOL_NOT_FOUND', 'POOL_CLOCK', 'POOL_CERTIFICATE', 'POOL_FULL');
+  return isCode(
+    cause,
+    'POOL_OFFLINE',
+    'POOL_CREDENTIALS',
+    'POOL_NOT_FOUND',
+    'POOL_CLOCK',
+    'POOL_CERTIFICATE',
+    'POOL_FULL',
+    'GATEWAY_ADDRESS',
+  );
 }
 
 function failureOf(error: unknown, attempt: Attempt, place: S3Place): Error {
@@ -135,6 +148,7 @@ function detailOf(known: Error, { operation, right, key }: Attempt): string {
   if (isCode(known, 'POOL_OFFLINE')) return `${what}: it cannot be reached: ${reason}`;
   if (isCode(known, 'POOL_CLOCK')) return 'its clock is too far from the clock of this host';
   if (isCode(known, 'POOL_CERTIFICATE')) return `its certificate is not trusted: ${reason}`;
+  if (isCode(known, 'GATEWAY_ADDRESS')) return `${what}: ${known.message}`;
   if (isCode(known, 'POOL_FULL')) return `${what}: no space or quota left: ${reason}`;
   return `${what}: ${reason}`;
 }

@@ -21,7 +21,10 @@ export async function bucketRestorer(target: BucketTarget, context: ServiceConte
   const openFor = async (run: RestoreRun) => {
     const tree = await objectsTree(run);
     await needIncluded(run, tree, include);
-    const door = await openBucket(target.place, target.credentials, AbortSignal.any([context.signal, run.signal]), deps);
+    const door = await openBucket(target.place, target.credentials, AbortSignal.any([context.signal, run.signal]), {
+      localAddress: context.localAddress,
+      ...deps,
+    });
     return { door, objects: objectsIn(run, tree, include) };
   };
   return {

@@ -13,7 +13,10 @@ export const bucketRoot = 'bucket';
 
 /** Throws BUCKET_FAILED. `deps`: for tests. */
 export async function bucketSource(settings: BucketSource, context: ServiceSourceContext, deps: DoorDeps = {}): Promise<Source> {
-  const door = await openBucket(settings.place, settings.credentials, context.signal, deps);
+  const door = await openBucket(settings.place, settings.credentials, context.signal, {
+    localAddress: context.localAddress,
+    ...deps,
+  });
   if (door.empty) context.warn({ item: door.location, detail: 'there are no objects' });
   let listed = false;
   return {

@@ -19,14 +19,18 @@ export function around(lines: readonly CommandLine[], where: 'before' | 'after')
   return lines.map((line, i) => ({ line, label: `${where} the load, ${i + 1} of ${lines.length} (${programOf(line)})` }));
 }
 
-/** Runs it to its end. Answers how it failed, in words, or undefined. Throws the signal's reason, with the command and all it started dead. */
-export async function runCommand(line: CommandLine, signal: AbortSignal): Promise<string | undefined> {
+/**
+ * Runs it to its end. Answers how it failed, in words, or undefined. Throws the signal's reason, with the command and all it started dead.
+ * `hear`: gets what it says.
+ */
+export async function runCommand(line: CommandLine, signal: AbortSignal, hear?: (text: string) => void): Promise<string | undefined> {
   signal.throwIfAborted();
   const child = startCommand(line, ['ignore', 'pipe', 'pipe']);
   let said = '';
   for (const stream of [child.stdout!, child.stderr!])
     stream.setEncoding('utf8').on('data', (piece: string) => {
       said = (said + piece).slice(-tailSize);
+      hear?.(piece);
     });
   const kill = () => killGroup(child);
   signal.addEventListener('abort', kill, { once: true });
