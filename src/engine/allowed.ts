@@ -36,6 +36,7 @@ export function allowed(spec: TaskSpec, list: Allowance, approval: Approval, own
     case 'vault-scan':
     case 'vault-unlock':
     case 'vault-delete':
+    case 'vault-recover':
     case 'keys':
     case 'check':
     case 'prune':

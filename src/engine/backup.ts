@@ -10,6 +10,7 @@ import { formatMs, type Lock, type RecordFile, type Repository, recordInfo, type
 import { agentFile, freezeFile, type OwnFile, timeOfSameConfig, withOwnFiles } from './agent-config.ts';
 import type { EngineDeps } from './deps.ts';
 import { diskChanges } from './disk-changes.ts';
+import { withHooks } from './hooks.ts';
 import { type StillPoint, stillPoint } from './still-point.ts';
 import { version } from './version.ts';
 import { watched } from './watched.ts';
@@ -29,11 +30,14 @@ interface Run {
   readonly startedAt: number;
 }
 
+/** The plan's own commands before → a backup → those after. */
+export const backUp = (spec: BackupSpec, deps: EngineDeps): Promise<TaskResult> => withHooks(spec, deps, () => makeBackup(spec, deps));
+
 /**
  * open vault → settle what is read → freeze → snapshot → thaw → open source → parent → save → write the record last. Nothing is a backup
  * before its record is written.
  */
-export async function backUp(spec: BackupSpec, outer: EngineDeps): Promise<TaskResult> {
+async function makeBackup(spec: BackupSpec, outer: EngineDeps): Promise<TaskResult> {
   const startedAt = outer.clock.now();
   let warnings = 0;
   const warn: EngineDeps['warn'] = (warning) => {
@@ -60,6 +64,7 @@ export async function backUp(spec: BackupSpec, outer: EngineDeps): Promise<TaskR
         const logUntil = point.freeze && settled.logMarkOf?.(point.freeze.facts);
         const marked = logUntil ? { ...read, tags: { ...read.tags, logUntil } } : read;
         const record = recordOf(run, marked, point.mark, warnings);
+        await vault.retain(deps.signal);
         const id = await vault.records.save(record, lock);
         return recordInfo(id, record);
       } catch (error) {
@@ -174,6 +179,7 @@ async function save({ spec, deps, vault, lock }: Run, source: Source, parent: Re
   const filesTotal = source.estimate.files || (parent?.summary?.totalFiles ?? 0);
   return vault.save(lock, source, {
     mark: spec.full,
+    limits: spec.limits,
     warn: deps.warn,
     signal: deps.signal,
     onProgress: ({ bytes, files, current }) => deps.progress({ bytesDone: bytes, bytesTotal, filesDone: files, filesTotal, current }),

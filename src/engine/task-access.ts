@@ -28,6 +28,7 @@ const rules: Readonly<Record<TaskType, readonly [Access, Weight]>> = {
   prune: ['exclusive', 'heavy'],
   forget: ['exclusive', 'heavy'],
   'vault-delete': ['exclusive', 'heavy'],
+  'vault-recover': ['exclusive', 'heavy'],
 };
 
 export const accessOf = (type: TaskType): Access => rules[type][0];

@@ -1,6 +1,8 @@
 // Making, opening and looking after vaults.
 import { fail, isCode } from '../base/errors.ts';
+import { backgroundLane } from '../base/lane.ts';
 import type { TaskResult, TaskSpec } from '../model/task.ts';
+import type { Backend } from '../ports/backend.ts';
 import { type RecordFile, type Repository, recordInfo } from '../repository/repository.ts';
 import { agentConfigOf } from './agent-config.ts';
 import type { EngineDeps } from './deps.ts';
@@ -102,11 +104,13 @@ export async function deleteVault(spec: Spec<'vault-delete'>, deps: EngineDeps):
       (error) => (isCode(error, 'BACKEND_NOT_FOUND') ? false : fail('INTERNAL', { detail: 'config cannot be read' }, { cause: error })),
     );
     if (isRepository) await refuseWhileLocked(spec, deps);
+    await refuseImmutable(backend, deps.signal);
     for (const kind of ['snapshots', 'index', 'data', 'locks', 'config', 'keys'] as const)
       for await (const file of backend.list(kind)) {
         deps.signal.throwIfAborted();
         await backend.remove(kind, file.name);
       }
+    await backend.locking?.sweep(deps.signal);
     return { storedBytes: 0, warnings: 0 };
   } finally {
     await backend.close();
@@ -118,6 +122,34 @@ async function refuseWhileLocked(spec: Spec<'vault-delete'>, deps: EngineDeps): 
   const lock = await vault.lock(true);
   await lock.release();
   await vault.close();
+}
+
+/** Before anything goes. Throws VAULT_IMMUTABLE with the day when all of it can. */
+async function refuseImmutable(backend: Backend, signal: AbortSignal): Promise<void> {
+  const { locking } = backend;
+  if (!locking) return;
+  let until = 0;
+  let held = 0;
+  const lane = backgroundLane(16);
+  for (const kind of ['config', 'keys', 'snapshots', 'index', 'data'] as const)
+    for await (const { name } of backend.list(kind))
+      lane.add(async () => {
+        signal.throwIfAborted();
+        const lock = await locking.lockedUntil(kind, name);
+        if (lock > 0) held++;
+        until = Math.max(until, lock);
+      });
+  await lane.idle();
+  if (held > 0)
+    fail('VAULT_IMMUTABLE', { vault: backend.location, until: new Date(until).toISOString(), detail: `${held} files are locked` });
+}
+
+/** What the vault held at a moment; unless it is a dry run it is made that again. Throws REPO_NOT_FOUND where there was none then. */
+export async function recoverVault(spec: Spec<'vault-recover'>, deps: EngineDeps): Promise<TaskResult> {
+  const { vault, at, dryRun } = spec;
+  const past = await scanVault({ type: 'vault-scan', vault: { ...vault, at } }, deps);
+  const recovered = await deps.recoverVault(spec.vault, at, dryRun);
+  return { records: past.records ?? [], recovered, warnings: past.warnings };
 }
 
 export async function manageKeys(spec: Spec<'keys'>, deps: EngineDeps): Promise<TaskResult> {

@@ -47,6 +47,7 @@ export function programOf(verb: Verb, places: Places): Program {
   const program = {
     task: () => taskProgram(places),
     images: () => taskProgram(places, scriptOf('rdtask'), 'images'),
+    hooks: () => taskProgram(places, scriptOf('rdtask'), 'hooks'),
     freeze: () => freezeProgram(places),
     rescue: () => freezeProgram(places, 'rescue'),
   };
