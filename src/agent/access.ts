@@ -5,6 +5,7 @@ import type { VaultAccess } from '../model/task.ts';
 import type { PoolRow } from '../state/pools.ts';
 import type { VaultRow } from '../state/vaults.ts';
 import type { AgentContext } from './context.ts';
+import { bandwidthOf, gatewayOf } from './gateway.ts';
 
 type Needs = Pick<AgentContext, 'state' | 'sealer'>;
 
@@ -19,17 +20,25 @@ export const sealPassword = ({ sealer }: Needs, vaultId: string, password: strin
   sealer.seal(passwordContext(vaultId), password);
 
 /** Throws SECRET_UNREADABLE. */
-export function poolAccess({ sealer }: Needs, pool: PoolRow): PoolAccess {
+export function poolAccess({ sealer, state }: Needs, pool: PoolRow): PoolAccess {
   const { id, place, bandwidth } = pool;
-  if (pool.credentials === null) return { id, place, bandwidth };
-  return { id, place, bandwidth, credentials: JSON.parse(sealer.open(credentialsContext(id), pool.credentials)) as Credentials };
+  const open = throughGateway({ state }, { id, place, bandwidth });
+  if (pool.credentials === null) return open;
+  return { ...open, credentials: JSON.parse(sealer.open(credentialsContext(id), pool.credentials)) as Credentials };
+}
+
+/** A pool as it is reached by the gateway's address and no faster than that allows, where there is a gateway. */
+export function throughGateway({ state }: Pick<Needs, 'state'>, pool: PoolAccess): PoolAccess {
+  const address = gatewayOf(state)?.address ?? null;
+  return { ...pool, bandwidth: bandwidthOf(state, pool), ...(address !== null && { localAddress: address }) };
 }
 
 /** Throws NOT_FOUND or SECRET_UNREADABLE. */
 export function vaultAccess(needs: Needs, vault: VaultRow): VaultAccess {
   const pool = needs.state.pools.find(vault.poolId);
   const password = needs.sealer.open(passwordContext(vault.id), vault.password);
-  return { pool: poolAccess(needs, pool), path: vault.path, password };
+  const { path, immutableDays } = vault;
+  return { pool: poolAccess(needs, pool), path, password, ...(immutableDays > 0 && { immutableDays }) };
 }
 
 /** The agent's own password for a repository: 32 random bytes. */

@@ -36,6 +36,10 @@ export function backupOf(vaultId: string, record: RecordInfo, known?: BackupRow)
     addedBytes: summary?.dataAddedPacked ?? 0,
     summary: summary ?? null,
     taskId: known?.taskId ?? null,
+    keep: tags.keep ?? null,
+    deleteAt: known?.deleteAt ?? null,
+    stateBefore: known?.stateBefore ?? null,
+    replica: false,
   };
 }
 

@@ -1,20 +1,11 @@
 // What all parts of the agent work with.
-import type { Clock } from '../base/clock.ts';
-import type { Logger } from '../base/log.ts';
-import type { Layout } from '../config/layout.ts';
-import type { Sealer } from '../config/secrets.ts';
-import type { Settings } from '../config/settings.ts';
-import type { State } from '../state/state.ts';
+import type { Alarms } from './alarms.ts';
+import type { Audit } from './audit.ts';
+import type { Events } from './events.ts';
+import type { AgentGround } from './ground.ts';
 
-export interface AgentContext {
-  readonly version: string;
-  readonly layout: Layout;
-  readonly settings: Settings;
-  readonly sealer: Sealer;
-  readonly state: State;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly bootId: string;
-  /** ms since the epoch. */
-  readonly startedAt: number;
+export interface AgentContext extends AgentGround {
+  readonly events: Events;
+  readonly alarms: Alarms;
+  readonly audit: Audit;
 }

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Clock } from '../base/clock.ts';
 import { failure } from '../base/errors.ts';
 import { createLog, type Logger } from '../base/log.ts';
 import { bootId } from '../base/process-id.ts';
@@ -16,14 +17,21 @@ import type { Start } from '../host/starter.ts';
 import { layOutScripts } from '../quiescers/scripts/script-folder.ts';
 import type { AnswerStore } from '../rpc/idempotency.ts';
 import { type Server, startServer } from '../rpc/server.ts';
-import { openState } from '../state/state.ts';
 import { atMost, oneOf } from '../state/table.ts';
+import { createAlarms } from './alarms.ts';
+import { createAudit } from './audit.ts';
 import { renewCertificates } from './certificate-watch.ts';
 import type { AgentContext } from './context.ts';
 import { createDeadLocks } from './dead-locks.ts';
+import { createEvents } from './events.ts';
 import { rescueOnce } from './freezer.ts';
+import type { AgentGround } from './ground.ts';
 import { handlersOf } from './handlers.ts';
 import { freezerOf, livesOf } from './host-places.ts';
+import { createKeep } from './keep-file.ts';
+import { startPulse } from './pulse.ts';
+import { mendCatalogue, openStateOrRebuild } from './rebuild.ts';
+import { createSelves } from './selves.ts';
 import { sweepAfterDeath } from './sweep.ts';
 import { createTaskDesk, type TaskDesk } from './task-desk.ts';
 import { createTaskRunner } from './task-runner.ts';
@@ -34,6 +42,10 @@ export interface DaemonOptions {
   readonly start: Start;
   /** Makes certificates in a process of its own: what that takes (30 MB) would never be given back. */
   readonly makeCertificates: () => void;
+  /** The host's own if not given. */
+  readonly clock?: Clock;
+  /** Milliseconds between two looks at what is to be done. */
+  readonly beat?: number;
 }
 
 export interface Daemon {
@@ -43,10 +55,18 @@ export interface Daemon {
 }
 
 const host = '127.0.0.1';
-const hour = 3600 * 1000;
+const minute = 60 * 1000;
+const hour = 60 * minute;
 
 /** Throws AGENT_RUNNING, CONFIG_INVALID, STATE_NEWER, STATE_DAMAGED, AGENT_PORT. */
-export async function startDaemon({ layout, version, start, makeCertificates }: DaemonOptions): Promise<Daemon> {
+export async function startDaemon({
+  layout,
+  version,
+  start,
+  makeCertificates,
+  clock = systemClock,
+  beat = 15_000,
+}: DaemonOptions): Promise<Daemon> {
   makeLayout(layout);
   const settings = readSettings(layout.settings);
   const release = takeHome(layout);
@@ -55,22 +75,26 @@ export async function startDaemon({ layout, version, start, makeCertificates }: 
     const sealer = openSealer(layout.installationKey);
     if (needsCertificates(layout.certificates)) makeCertificates();
     const certificates = await ensureCertificates(layout.certificates);
-    const state = openState(layout.database);
-    const clock = systemClock;
-    const context: AgentContext = { version, layout, settings, sealer, state, clock, log, bootId: bootId(), startedAt: clock.now() };
+    const { state } = openStateOrRebuild(layout, sealer, clock, log, () => process.kill(process.pid, 'SIGTERM'));
+    const ground: AgentGround = { version, layout, settings, sealer, state, clock, log, bootId: bootId(), startedAt: clock.now() };
+    const context: AgentContext = { ...ground, events: createEvents(ground), alarms: createAlarms(ground), audit: createAudit(ground) };
 
     comeToRest(context);
     const deadLocks = createDeadLocks(context, () => desk);
-    const sweepImages = () => void sweepAfterDeath(livesOf(layout), start, log);
-    const desk: TaskDesk = createTaskDesk(context, createTaskRunner(context, start), ({ kind }) => {
+    const sweepImages = () => void sweepAfterDeath({ tasks: livesOf(layout), tmp: layout.tmp }, start, log);
+    const desk: TaskDesk = createTaskDesk(context, createTaskRunner(context, start), ({ kind }, task) => {
       deadLocks.sweep();
       if (kind === 'died') sweepImages();
+      selves.ended(task);
     });
+    const selves = createSelves(context, desk);
     desk.recover();
+    mendCatalogue(context, desk);
+    const keep = createKeep(context);
+    keep();
     deadLocks.sweep();
     sweepImages();
     tidy(context);
-    const tidying = setInterval(() => tidy(context), hour).unref();
 
     let server: Server | undefined;
     const address = () => `${host}:${server?.port ?? settings.port}`;
@@ -79,13 +103,27 @@ export async function startDaemon({ layout, version, start, makeCertificates }: 
       port: settings.port,
       tls: { ca: certificates.ca, cert: certificates.serverCert, key: certificates.serverKey },
       version,
-      handlers: handlersOf(context, desk, address),
+      handlers: handlersOf(context, desk, selves, address),
       answers: answersIn(context),
+      audit(done) {
+        context.audit.record(done);
+        keep();
+      },
       log,
     });
     const { serve } = server;
     const watch = { directory: layout.certificates, makeCertificates, serve, log, now: () => clock.now() };
     const watching = setInterval(() => void renewCertificates(watch), 24 * hour).unref();
+    const pulse = startPulse(
+      context,
+      [
+        ...selves.beats,
+        { name: 'tidy', every: hour, work: () => tidy(context) },
+        { name: 'keep', every: minute, work: keep },
+        { name: 'rebuild', every: minute, work: () => mendCatalogue(context, desk) },
+      ],
+      beat,
+    );
     writeRunFile(layout, { host, port: server.port, pid: process.pid, version, startedAt: context.startedAt });
     log.info({ address: address(), home: layout.home, version }, 'rdagent is ready');
 
@@ -93,10 +131,13 @@ export async function startDaemon({ layout, version, start, makeCertificates }: 
       address: address(),
       async stop() {
         log.info('rdagent stops');
-        clearInterval(tidying);
+        pulse.stop();
         clearInterval(watching);
         rmSync(layout.runFile, { force: true });
         await desk.stop();
+        await context.alarms.stop();
+        keep();
+        context.audit.stop();
         await server?.close();
         state.close();
         release();

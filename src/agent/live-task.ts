@@ -1,5 +1,6 @@
 // What is known of a task while it runs, and who listens.
 import type { Clock } from '../base/clock.ts';
+import type { Traffic } from '../base/traffic.ts';
 import type { Progress } from '../model/task.ts';
 import type { Warning } from '../ports/source.ts';
 import type { TimedProgress } from '../state/tasks.ts';
@@ -9,10 +10,21 @@ export type LiveEvent =
   | { readonly type: 'warning'; readonly warning: Warning }
   | { readonly type: 'ended' };
 
+/** As its process told last. */
+export interface LiveUsage extends Traffic {
+  readonly pid: number;
+  /** When it told so, and when it did for the first time (ms of `clock.boottime`). */
+  readonly at: number;
+  readonly since: number;
+}
+
 export interface LiveTask {
   readonly progress: TimedProgress | null;
   readonly warnings: readonly Warning[];
   readonly warningCount: number;
+  /** Null until its process has spoken. */
+  readonly usage: LiveUsage | null;
+  onUsage(usage: Traffic & { readonly pid: number }): void;
   onProgress(progress: Progress): void;
   onWarning(warning: Warning): void;
   end(): void;
@@ -30,6 +42,7 @@ export function createLiveTask(clock: Clock): LiveTask {
   const warnings: Warning[] = [];
   let warningCount = 0;
   let progress: TimedProgress | null = null;
+  let usage: LiveUsage | null = null;
   let last = { at: clock.boottime(), bytes: 0 };
   let speed = 0;
   const tell = (event: LiveEvent) => {
@@ -50,6 +63,13 @@ export function createLiveTask(clock: Clock): LiveTask {
     warnings,
     get warningCount() {
       return warningCount;
+    },
+    get usage() {
+      return usage;
+    },
+    onUsage({ pid, received, sent }) {
+      const at = clock.boottime();
+      usage = { pid, received, sent, at, since: usage?.since ?? at };
     },
     onProgress(now) {
       measure(now.bytesDone);

@@ -1,5 +1,6 @@
 // Which backups of a log belong to which backup of a database.
 import { listMoments } from '../databases/mysql/binlog/moments.ts';
+import type { Plan } from '../model/plan.ts';
 import type { LogMark } from '../model/service.ts';
 import { parseTags } from '../repository/record-tags.ts';
 import type { BackupRow } from '../state/backups.ts';
@@ -81,4 +82,23 @@ export function logEnd(state: State, planId: string, base: string): LogMark | un
   const last = state.tasks.where([equals('plan_id', planId), equals('type', 'backup')], 'created_at DESC, rowid DESC', 5);
   const gap = last.find(({ state: how }) => how !== 'queued' && how !== 'running')?.problem?.code === 'LOG_GAP';
   return gap && from.row.time > own.row.time ? from.mark : own.mark;
+}
+
+/** Backups of the plan without which kept backups of the log would lead nowhere, each with who needs it. */
+export function basesInUse(state: State, { id }: Plan): Map<string, string> {
+  const used = new Map<string, string>();
+  const followers = state.plans.where([]).filter(({ source }) => 'base' in source && source.base === id);
+  if (followers.length === 0) return used;
+  const bases = state.backups.where([equals('plan_id', id), usable], 'time DESC').flatMap((row) => {
+    const mark = markOf(row);
+    return mark ? [{ row, mark }] : [];
+  });
+  for (const follower of followers) {
+    const oldest = state.backups.where([equals('plan_id', follower.id), usable], 'time', 1)[0];
+    const { logFrom, logUntil } = oldest ? parseTags(oldest.tags) : {};
+    if (!logFrom || !logUntil) continue;
+    const base = bases.find(({ mark }) => mark.at <= logFrom.at) ?? bases.find(({ mark }) => mark.at <= logUntil.at);
+    if (base) used.set(base.row.id, `the logs of the plan ${follower.name} begin at it`);
+  }
+  return used;
 }

@@ -28,6 +28,6 @@ export function freeName(name: string, taken: (name: string) => boolean): string
 }
 
 /** `vault` → vault_k3x9. */
-export function madeUpName(prefix: 'vault' | 'manualbk' | 'pool'): string {
+export function madeUpName(prefix: 'vault' | 'manualbk' | 'autobk' | 'pool'): string {
   return `${prefix}_${Array.from({ length: 4 }, () => letters[randomInt(letters.length)]).join('')}`;
 }

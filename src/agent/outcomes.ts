@@ -11,6 +11,9 @@ import { backupOf, takeRecords } from './catalogue.ts';
 import type { AgentContext } from './context.ts';
 import type { TaskRequest } from './task-requests.ts';
 
+/** Milliseconds until a deletion that failed is tried again. */
+const tryAgain = 3600 * 1000;
+
 export type Outcome = { readonly result: TaskResult } | { readonly problem: Problem; readonly cancelled: boolean };
 
 const poolTroubles = ['POOL_NOT_FOUND', 'POOL_MARKER_MISSING', 'POOL_MARKER_FOREIGN', 'POOL_OFFLINE', 'POOL_CREDENTIALS'];
@@ -54,7 +57,7 @@ function succeed({ state, clock }: AgentContext, task: TaskRow, result: TaskResu
   }
   if (task.type === 'restore') endRestore(state, task);
   if (result.instance) noteInstance(state, result.instance, task, clock.now());
-  if (request.type === 'forget') for (const record of request.records) state.backups.remove(record);
+  if (request.type === 'forget') noteForgotten(state, request.records, result.kept ?? []);
   if (task.type === 'vault-scan' && result.records) {
     takeRecords(state, vaultId, result.records);
     state.vaults.update(vaultId, { state: 'available', stateDetail: '', updatedAt: clock.now() });
@@ -76,9 +79,16 @@ function fall({ state, clock }: AgentContext, task: TaskRow, outcome: { readonly
   // Its recovery key was never told, so nobody could use it.
   if (task.type === 'vault-create' && task.vaultId) state.vaults.remove(task.vaultId);
   if (task.type === 'restore') endRestore(state, task);
-  if (request.type === 'forget') for (const record of request.records) state.backups.update(record, { state: 'available' });
+  if (request.type === 'forget') deletionFailed(state, request.records, clock.now());
   if (task.type === 'vault-delete' && task.vaultId)
     state.vaults.update(task.vaultId, { state: 'error', stateDetail: outcome.problem.detail, updatedAt: clock.now() });
+}
+
+/** What an immutable vault holds on to is there again. */
+function noteForgotten(state: AgentContext['state'], records: readonly string[], kept: readonly string[]): void {
+  for (const record of records)
+    if (kept.includes(record)) state.backups.update(record, { state: 'available', stateBefore: null, deleteAt: null });
+    else state.backups.remove(record);
 }
 
 function noteInstance(state: AgentContext['state'], instance: Instance, { backupId }: TaskRow, createdAt: number): void {
@@ -102,5 +112,15 @@ function noteDamage(state: AgentContext['state'], vaultId: string, hurt: readonl
     if (row.record === null) continue;
     const now: BackupState = hurt.includes(row.record) ? 'error' : complete ? 'available' : row.state;
     if (row.state !== now) state.backups.update(row.id, { state: now });
+  }
+}
+
+/** A deletion that failed: what an operator deleted is tried again in an hour, what retention chose is judged anew. */
+function deletionFailed(state: AgentContext['state'], records: readonly string[], now: number): void {
+  for (const id of records) {
+    const row = state.backups.get(id);
+    if (row?.state !== 'deleting') continue;
+    if (row.stateBefore === null) state.backups.update(id, { state: 'available' });
+    else state.backups.update(id, { deleteAt: now + tryAgain });
   }
 }

@@ -1,20 +1,20 @@
 // One task from its spec to its result: the table of what each type does, with the real adapters.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Writable } from 'node:stream';
-import { bindPool, openBackend, probePool } from '../backends/open.ts';
+import { bindPool, recoverVault as bringBack, openBackend, probePool } from '../backends/open.ts';
 import { fail } from '../base/errors.ts';
 import type { HostDisks } from '../base/host-disks.ts';
 import type { Limit } from '../base/limit.ts';
 import { systemClock } from '../base/system-clock.ts';
+import { layoutOf } from '../config/layout.ts';
 import { backUp } from '../engine/backup.ts';
 import { check } from '../engine/check.ts';
 import type { EngineDeps } from '../engine/deps.ts';
 import { forget, prune } from '../engine/expire.ts';
 import { cat, diff, find, ls } from '../engine/look.ts';
 import { restore } from '../engine/restore.ts';
-import { attachVault, createVault, deleteVault, manageKeys, scanVault, unlockVault } from '../engine/vault.ts';
+import { attachVault, createVault, deleteVault, manageKeys, recoverVault, scanVault, unlockVault } from '../engine/vault.ts';
 import type { ReadSource } from '../model/plan.ts';
 import type { PoolAccess } from '../model/pool.ts';
 import type { Progress, RestoreTarget, TaskResult, TaskSpec, TaskType, VaultAccess } from '../model/task.ts';
@@ -23,6 +23,7 @@ import type { Restorer } from '../ports/restorer.ts';
 import type { ServiceContext } from '../ports/service.ts';
 import type { Source, Warn } from '../ports/source.ts';
 import { createRepository, type LockKeeper, openRepository, type RepositoryOptions } from '../repository/repository.ts';
+import { makeScratch } from './scratch.ts';
 import { freezeApplications, groundOf } from './still-ground.ts';
 import type { TaskHost } from './task-host.ts';
 import { endInstance, providers, type RestorerContext, restorers, type SourceContext, settle, sources } from './wiring.ts';
@@ -52,6 +53,7 @@ const types: { readonly [T in TaskType]: (spec: Extract<TaskSpec, { type: T }>, 
   'vault-scan': scanVault,
   'vault-unlock': unlockVault,
   'vault-delete': deleteVault,
+  'vault-recover': recoverVault,
   keys: manageKeys,
   backup: backUp,
   restore,
@@ -81,7 +83,7 @@ export async function runTask(spec: TaskSpec, context: TaskContext): Promise<Tas
 function lazyScratch() {
   let made: string | undefined;
   return {
-    path: () => (made ??= mkdtempSync(join(tmpdir(), 'task-'))),
+    path: () => (made ??= makeScratch(tmpdir())),
     remove: () => made !== undefined && rmSync(made, { recursive: true, force: true }),
   };
 }
@@ -90,9 +92,10 @@ function engineDeps(spec: TaskSpec, context: TaskContext, scratch: () => string)
   const { signal, warn, progress, out, keeper, limit, wrapBackend = (backend) => backend } = context;
   const options = { keeper, ...context.repository };
   const own = [...context.host.own, ...localPools(spec)];
+  const localAddress = 'vault' in spec ? spec.vault.pool.localAddress : undefined;
   const open = async (vault: VaultAccess) =>
-    wrapBackend(await openBackend(providers, vault, { limit, spendReserve: freeing.includes(spec.type) }));
-  const service = (tell: Warn): ServiceContext => ({ warn: tell, signal, scratch });
+    wrapBackend(await openBackend(providers, vault, { limit, spendReserve: freeing.includes(spec.type), lockMemory: layoutOf().tmp }));
+  const service = (tell: Warn): ServiceContext => ({ warn: tell, signal, scratch, localAddress });
   return {
     clock: context.repository?.clock ?? systemClock,
     signal,
@@ -101,6 +104,10 @@ function engineDeps(spec: TaskSpec, context: TaskContext, scratch: () => string)
     out,
     openBackend: open,
     openVault: async (vault) => openRepository(await open(vault), vault.password, options),
+    recoverVault: (vault, at, dryRun) => {
+      const onProgress = (bytesDone: number) => progress({ bytesDone, bytesTotal: 0, filesDone: 0, filesTotal: 0, current: '' });
+      return bringBack(providers, vault, { at, dryRun, signal, onProgress }, { limit });
+    },
     createVault: async (vault, recoveryKey) =>
       createRepository(
         await open(vault),
@@ -123,6 +130,7 @@ function engineDeps(spec: TaskSpec, context: TaskContext, scratch: () => string)
       return { ...report, poolId };
     },
     settle: (source, tell) => settle(source, { ...service(tell), pools: localPools(spec), findDisks: context.findDisks }),
+    startHooks: context.host.startHooks,
     groundOf: (backup) => groundOf(backup, context.host.images, warn),
     freeze: (backup, writersOf) => freezeApplications(backup, { ...context.host.freezer, signal }, writersOf),
     openSource: (settings, tell, placeOf) =>

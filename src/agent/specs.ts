@@ -11,6 +11,7 @@ import type { AgentContext } from './context.ts';
 import { logEnd } from './log-chain.ts';
 import { openSecret, planSecretContext, requestSecretContext, withSecret } from './source-secrets.ts';
 import type { TaskRequest } from './task-requests.ts';
+import { canStart } from './vault-rules.ts';
 
 /** Throws NOT_FOUND if what it works on is gone, SECRET_UNREADABLE, or TASK_DIED for an attended task. */
 export function specOf(context: AgentContext, task: TaskRow): TaskSpec {
@@ -21,7 +22,10 @@ export function specOf(context: AgentContext, task: TaskRow): TaskSpec {
     const { secret, target, ...restore } = request;
     return { ...restore, target: withSecret(target, openSecret(context, requestSecretContext, secret)), vault, task: task.id };
   }
+  if (request.type === 'forget') return { ...request, vault, now: context.clock.now() };
   if (request.type !== 'backup') return { ...request, vault };
+  // Others that waited with it may have filled the vault.
+  canStart(context.state.vaults.find(task.vaultId ?? ''));
   const plan = context.state.plans.find(task.planId ?? '');
   const parent = request.full ? undefined : parentOf(context, plan.id, plan.vaultId)?.record;
   return {
@@ -29,6 +33,8 @@ export function specOf(context: AgentContext, task: TaskRow): TaskSpec {
     vault,
     source: withSecret(plan.source, openSecret(context, planSecretContext(plan.id), plan.secret)),
     consistency: plan.consistency,
+    hooks: plan.hooks,
+    limits: plan.limits,
     task: task.id,
     freezesPerHour: context.settings.freezesPerHour,
     hostname: hostname(),

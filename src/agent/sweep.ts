@@ -1,13 +1,23 @@
-// Images of tasks that died are removed without waiting for the next backup: by a process of its own, for it takes root and native code.
+// What tasks that died left is removed without waiting for the next one: their images by a process of its own, for it takes root and native
+// code.
 import { readdirSync } from 'node:fs';
 import { errnoOf } from '../base/errors.ts';
 import { linesOf } from '../base/lines.ts';
 import type { Logger } from '../base/log.ts';
 import type { Start } from '../host/starter.ts';
 import type { ImageEvent, ImageOrder } from '../model/images.ts';
+import { sweepScratch } from './scratch.ts';
 
-/** `tasks`: where tasks say that they live. Never rejects. */
-export async function sweepAfterDeath(tasks: string, start: Start, log: Logger): Promise<void> {
+export interface SweepPlaces {
+  /** Where tasks say that they live. */
+  readonly tasks: string;
+  /** AGENT_HOME/tmp. */
+  readonly tmp: string;
+}
+
+/** Never rejects. */
+export async function sweepAfterDeath({ tasks, tmp }: SweepPlaces, start: Start, log: Logger): Promise<void> {
+  for (const folder of [tmp, systemTmp]) tidyScratch(folder, log);
   if (!mayBeLeft(tasks)) return;
   const child = start({ verb: 'images', rights: 'root', niceness: 0, output: false });
   child.text.resume();
@@ -22,6 +32,17 @@ export async function sweepAfterDeath(tasks: string, start: Start, log: Logger):
   }
   const end = await child.ended;
   if (end !== 'exit code 0') log.warn({ end }, 'images that dead tasks left could not be looked for');
+}
+
+/** Where tasks with more rights than rdagent's own have theirs. */
+const systemTmp = '/tmp';
+
+function tidyScratch(folder: string, log: Logger): void {
+  try {
+    sweepScratch(folder);
+  } catch (error) {
+    log.warn({ folder, detail: String(error) }, 'what dead tasks left could not be removed');
+  }
 }
 
 /** Where rdprovider is, that folder is root's, and nobody else knows. */

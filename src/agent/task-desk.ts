@@ -14,6 +14,7 @@ import { specOf } from './specs.ts';
 import type { TaskEnd, TaskProcess } from './task-process.ts';
 import type { TaskRequest } from './task-requests.ts';
 import type { TaskRunner } from './task-runner.ts';
+import { tellStart } from './tell-task.ts';
 
 export interface NewTask {
   readonly type: TaskType;
@@ -27,6 +28,8 @@ export interface NewTask {
   readonly planId?: string;
   readonly backupId?: string;
   readonly first?: boolean;
+  /** A question that the agent asks by itself: its row does not stay where all is well. */
+  readonly quiet?: boolean;
   readonly onOutput?: (output: Readable) => void;
 }
 
@@ -42,7 +45,8 @@ export interface TaskDesk {
   ended(id: string): Promise<Ended>;
   /** Submits, waits, and throws what it failed with. */
   answer(task: NewTask): Promise<TaskResult>;
-  cancel(id: string): void;
+  /** `why`: what the task then failed with; that it was cancelled if not given. */
+  cancel(id: string, why?: Problem): void;
   live(id: string): LiveTask | undefined;
   setBandwidth(poolId: string, bytesPerSecond: number): void;
   /** After a start: those that ran are told dead, those that waited are queued again. */
@@ -58,13 +62,13 @@ interface Work {
   readonly task: NewTask | undefined;
   process?: TaskProcess;
   /** Why it was told to stop, if it was. */
-  stopReason?: 'cancelled' | 'agent';
+  stopReason?: 'cancelled' | 'agent' | Problem;
 }
 
 /** Milliseconds between attempts to write down how a task ended. */
 const settleEvery = 2000;
 
-export function createTaskDesk(context: AgentContext, runner: TaskRunner, onEnded: (end: TaskEnd) => void): TaskDesk {
+export function createTaskDesk(context: AgentContext, runner: TaskRunner, onEnded: (end: TaskEnd, task: TaskRow) => void): TaskDesk {
   const { state, clock, log, settings } = context;
   const works = new Map<string, Work>();
   let stopping = false;
@@ -86,6 +90,7 @@ export function createTaskDesk(context: AgentContext, runner: TaskRunner, onEnde
       const spec = work.task?.spec ? work.task.spec() : specOf(context, row);
       state.tasks.update(id, { state: 'running', startedAt: clock.now() });
       log.info({ task: id, type: row.type, name: row.name }, 'task started');
+      if (row.type === 'backup' && row.planId !== null) tellStart(context, row.planId, id);
       work.process = runner.start(row, spec, work.live, work.task?.onOutput);
       end = await work.process.ended;
     } catch (error) {
@@ -121,8 +126,10 @@ export function createTaskDesk(context: AgentContext, runner: TaskRunner, onEnde
     const row = state.tasks.get(id);
     work?.live.end();
     if (row) work?.finish({ task: row, ...(end.kind === 'done' && { result: end.result }) });
-    if (row) log.info({ task: id, type: row.type, state: row.state, code: row.problem?.code }, 'task ended');
-    onEnded(end);
+    if (!row) return;
+    if (work?.task?.quiet && row.state === 'done') state.tasks.remove(id);
+    else log.info({ task: id, type: row.type, state: row.state, code: row.problem?.code }, 'task ended');
+    onEnded(end, row);
   }
 
   function write(row: TaskRow, end: TaskEnd, work: Work | undefined): void {
@@ -177,10 +184,10 @@ export function createTaskDesk(context: AgentContext, runner: TaskRunner, onEnde
       if (result && !row.problem) return result;
       throw new StillpointError(row.problem ?? failure('INTERNAL', { detail: 'the task ended without a result' }).toProblem());
     },
-    cancel(id) {
+    cancel(id, why) {
       const work = works.get(id);
       if (!work) return;
-      work.stopReason = 'cancelled';
+      work.stopReason = why ?? 'cancelled';
       if (queue.withdraw(id)) void settle(id, { kind: 'failed', problem: failure('TASK_CANCELLED').toProblem() });
       else work.process?.cancel();
     },
@@ -220,6 +227,7 @@ export function createTaskDesk(context: AgentContext, runner: TaskRunner, onEnde
 function problemOfEnd(end: Exclude<TaskEnd, { kind: 'done' }>, stopReason: Work['stopReason']): Problem {
   const stopped = end.kind === 'died' || end.problem.code === 'TASK_CANCELLED';
   if (stopReason === 'agent' && stopped) return failure('TASK_DIED', { detail: 'the agent was stopped while it ran' }).toProblem();
+  if (typeof stopReason === 'object' && stopped) return stopReason;
   // A task that had to be killed because it did not listen was cancelled all the same.
   return stopReason === 'cancelled' && stopped ? failure('TASK_CANCELLED').toProblem() : end.problem;
 }

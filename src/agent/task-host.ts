@@ -1,8 +1,10 @@
 // What a task must know of the host's installation.
 import type { Layout } from '../config/layout.ts';
+import type { StartHooks } from '../engine/hooks.ts';
 import { starterFor } from '../host/starter.ts';
 import type { TaskSpec } from '../model/task.ts';
 import type { FreezerSettings } from './freezer.ts';
+import { hooksThrough } from './hooks-through.ts';
 import { freezerOf, livesOf } from './host-places.ts';
 import { type Images, imagesHere } from './images.ts';
 import { imagesThrough } from './images-through.ts';
@@ -14,6 +16,7 @@ export interface TaskHost {
   readonly own: readonly string[];
   readonly images: Images;
   readonly freezer: FreezerSettings;
+  readonly startHooks: StartHooks;
   /** What is to be run of a task that it is told. Throws NOT_ALLOWED, APPROVAL_NEEDED. */
   readonly judge: (spec: TaskSpec) => TaskSpec;
 }
@@ -25,6 +28,7 @@ export function taskHost(layout: Layout): TaskHost {
     own: [data, tmp, run],
     images: mayImage() ? imagesOf(layout) : imagesOfRoot(layout),
     freezer: freezerOf(layout),
+    startHooks: hooksOf(layout),
     judge: (spec) => judged(spec, layout),
   };
 }
@@ -36,6 +40,14 @@ export function imagesOf(layout: Layout): Images {
 
 /** Where rdagent is somebody else than root, a task that reads is, too. */
 const mayImage = (): boolean => !process.env['AGENT_PROVIDER'] || !process.env['AGENT_USER'] || process.geteuid?.() === 0;
+
+function hooksOf(layout: Layout): StartHooks {
+  const start = starterFor(layout);
+  return hooksThrough(
+    () => start({ verb: 'hooks', rights: 'root', niceness: 0, output: false }),
+    (text) => void process.stderr.write(text),
+  );
+}
 
 function imagesOfRoot(layout: Layout): Images {
   const start = starterFor(layout);

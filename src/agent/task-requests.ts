@@ -13,7 +13,8 @@ export type TaskRequest =
     }
   | { readonly type: 'check'; readonly readData: boolean | string }
   | { readonly type: 'prune'; readonly dryRun: boolean; readonly maxUnusedPercent: number }
-  | { readonly type: 'forget'; readonly records: readonly string[] }
+  /** `expire`: because their time is over, not because somebody asked for it. */
+  | { readonly type: 'forget'; readonly records: readonly string[]; readonly expire?: boolean }
   | { readonly type: 'vault-scan' }
   | { readonly type: 'vault-unlock'; readonly ownLocks: readonly string[]; readonly all: boolean }
   | { readonly type: 'vault-delete' }

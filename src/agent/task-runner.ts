@@ -43,6 +43,7 @@ export function createTaskRunner(context: AgentContext, startProcess: Start): Ta
           onEvent(event) {
             if (event.type === 'progress') live.onProgress(event.progress);
             else if (event.type === 'warning') live.onWarning(event.warning);
+            else if (event.type === 'usage') live.onUsage(event);
             else if (task.vaultId === null) log.error({ task: task.id }, 'a task without a vault speaks of locks');
             else if (event.type === 'lock-removed') forgetLock(task.vaultId, event.name);
             else state.locks.add({ vaultId: task.vaultId, name: event.name, taskId: task.id, bootId, createdAt: clock.now() });

@@ -3,6 +3,7 @@ import { Socket } from 'node:net';
 import { asStillpointError, failure } from '../base/errors.ts';
 import { bandwidthLimit } from '../base/limit.ts';
 import { linesOf } from '../base/lines.ts';
+import { countTraffic } from '../base/traffic.ts';
 import type { Progress, TaskEvent, TaskOrder, TaskSpec } from '../model/task.ts';
 import type { LockKeeper } from '../repository/repository.ts';
 import { runTask, type TaskContext } from './run-task.ts';
@@ -10,6 +11,8 @@ import type { TaskHost } from './task-host.ts';
 
 /** At most one progress event in so many milliseconds. */
 const progressEvery = 200;
+/** Milliseconds from one account of what the task uses to the next. */
+const usageEvery = 5000;
 
 /** Serves one task; resolves with the exit code when everything is said. `changes`: what tests set otherwise. */
 export async function serveTask(
@@ -38,6 +41,10 @@ export async function serveTask(
     });
   });
   limit.setRate(bandwidthOf(spec));
+  const traffic = countTraffic();
+  const sayUsage = () => say({ type: 'usage', pid: process.pid, ...traffic() });
+  void sayUsage();
+  const accounting = setInterval(sayUsage, usageEvery).unref();
 
   try {
     const result = await runTask(host.judge(spec), {
@@ -50,13 +57,17 @@ export async function serveTask(
       host,
       ...changes,
     });
+    await sayUsage();
     await say({ type: 'done', result });
     return 0;
   } catch (error) {
     const problem = asStillpointError(error);
     if (problem.code === 'INTERNAL') process.stderr.write(`${(error as Error)?.stack ?? String(error)}\n`);
+    await sayUsage();
     await say({ type: 'failed', problem: problem.toProblem() });
     return problem.exit;
+  } finally {
+    clearInterval(accounting);
   }
 }
 

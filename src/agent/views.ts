@@ -1,9 +1,9 @@
 // Rows as the RPC shows them: with the names of what they refer to, and without secrets.
 
-import type { Plan as PlanRow } from '../model/plan.ts';
+import { retentionWord } from '../model/retention-rule.ts';
 import type { KeyInfo } from '../model/task.ts';
 import { toDocument } from '../rpc/problems.ts';
-import type { Backup, Plan, Pool, Task, Vault, VaultKey } from '../rpc/schemas.ts';
+import type { Backup, Pool, Task, Vault, VaultKey } from '../rpc/schemas.ts';
 import type { BackupRow } from '../state/backups.ts';
 import type { PoolRow } from '../state/pools.ts';
 import type { State } from '../state/state.ts';
@@ -12,44 +12,41 @@ import type { TaskRow } from '../state/tasks.ts';
 import type { VaultRow } from '../state/vaults.ts';
 import type { LiveTask } from './live-task.ts';
 import { locationOf } from './locations.ts';
+import type { SizesOf } from './plan-sizes.ts';
 import type { TaskRequest } from './task-requests.ts';
+import { associatedWith } from './vault-rules.ts';
 
 export function poolView(state: State, row: PoolRow): Pool {
   const { credentials, ...rest } = row;
-  const vaults = state.vaults.count([equals('pool_id', row.id)]);
-  return { ...rest, location: locationOf(row.place), hasCredentials: credentials !== null, vaults };
+  const vaults = state.vaults.where([equals('pool_id', row.id)]);
+  const plans = vaults.reduce((sum, vault) => sum + state.plans.count([equals('vault_id', vault.id)]), 0);
+  return { ...rest, location: locationOf(row.place), hasCredentials: credentials !== null, vaults: vaults.length, plans };
 }
 
-export function vaultView(state: State, row: VaultRow): Vault {
-  const { password: _password, recoveryKeyId, keys, ...rest } = row;
+/** `sizesOf` is shared where many vaults are shown, so that the host's disks are looked at once. */
+export function vaultView(state: State, row: VaultRow, sizesOf?: SizesOf): Vault {
+  const { password: _password, recoveryKeyId, keys, policyId, care: _care, ...rest } = row;
   const ofVault = [equals('vault_id', row.id)];
+  const { resources, bytes: associatedBytes } = associatedWith(state, row.id, sizesOf);
   return {
     ...rest,
     keys: keys.map((key) => keyView(key, recoveryKeyId)),
     poolName: state.pools.get(row.poolId)?.name ?? '',
     backups: state.backups.count(ofVault),
     plans: state.plans.count(ofVault),
+    resources,
+    associatedBytes,
+    policyName: (policyId && state.policies.get(policyId)?.name) || null,
   };
 }
 
 export const keyView = (key: KeyInfo, recoveryKeyId: string | null): VaultKey => ({ ...key, recovery: key.id === recoveryKeyId });
 
-export function planView(state: State, row: PlanRow): Plan {
-  const { secret: _secret, ...rest } = row;
-  const last = state.tasks.where([equals('plan_id', row.id), equals('type', 'backup')], 'created_at DESC, rowid DESC', 1)[0];
-  return {
-    ...rest,
-    source: structuredClone(row.source) as Plan['source'],
-    vaultName: state.vaults.get(row.vaultId)?.name ?? '',
-    backups: state.backups.count([equals('plan_id', row.id)]),
-    lastTask: last ? { id: last.id, state: last.state, endedAt: last.endedAt } : null,
-  };
-}
-
 export function backupView(state: State, row: BackupRow): Backup {
-  const { record: _record, ...rest } = row;
+  const { record: _record, stateBefore: _before, keep, ...rest } = row;
   return {
     ...rest,
+    keep: keep && retentionWord(keep),
     paths: [...row.paths],
     tags: [...row.tags],
     vaultName: state.vaults.get(row.vaultId)?.name ?? '',

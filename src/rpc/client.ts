@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
+import { userInfo } from 'node:os';
 import { PassThrough, type Readable } from 'node:stream';
 import { type ErrorCode, errorCodes } from '../base/error-codes.ts';
 import { failure, StillpointError } from '../base/errors.ts';
@@ -36,6 +37,8 @@ export interface Client {
   lines<N extends NameOfKind<'lines'>>(name: N, input: Input<N>, signal?: AbortSignal): AsyncGenerator<unknown>;
   /** cat: raw bytes. If the task fails on the way the stream is destroyed with its error; it never ends as if it were complete. */
   bytes<N extends NameOfKind<'bytes'>>(name: N, input: Input<N>, signal?: AbortSignal): Promise<Readable>;
+  /** Plain text, whole. */
+  text<N extends NameOfKind<'text'>>(name: N, input: Input<N>, signal?: AbortSignal): Promise<string>;
   close(): void;
 }
 
@@ -54,6 +57,7 @@ export function createClient(connection: Connection): Client {
     const [method, path] = addresses[name].split(' ') as [string, string];
     const text = input.body === undefined ? undefined : JSON.stringify(input.body);
     const headers: Record<string, string> = { accept: 'application/json, application/problem+json, */*' };
+    headers['x-stillpoint-user'] = userInfo().username;
     if (text !== undefined) headers['content-type'] = 'application/json';
     if (method === 'POST') headers['idempotency-key'] = options.idempotencyKey ?? randomUUID();
     return new Promise((resolve, reject) => {
@@ -133,6 +137,11 @@ export function createClient(connection: Connection): Client {
       return answer.pipe(out);
     },
 
+    async text(name, input, signal) {
+      const answer = await open(name, input as LooseInput, signal ? { signal } : {});
+      return (await readBody(answer, address)).toString('utf8');
+    },
+
     close() {
       agent.destroy();
     },
@@ -151,10 +160,19 @@ function pathOf(template: string, input: LooseInput): string {
 }
 
 async function readJson(answer: IncomingMessage, address: string): Promise<unknown> {
+  const body = await readBody(answer, address);
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch (error) {
+    throw failure('AGENT_UNREACHABLE', { address }, { cause: error });
+  }
+}
+
+async function readBody(answer: IncomingMessage, address: string): Promise<Buffer> {
   const parts: Buffer[] = [];
   try {
     for await (const part of answer) parts.push(part as Buffer);
-    return JSON.parse(Buffer.concat(parts).toString('utf8'));
+    return Buffer.concat(parts);
   } catch (error) {
     throw failure('AGENT_UNREACHABLE', { address }, { cause: error });
   }

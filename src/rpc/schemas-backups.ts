@@ -2,6 +2,7 @@ import { type Static, Type } from 'typebox';
 import type { BackupSummary } from '../model/backup.ts';
 import { listOf, listQuery, strict, Time } from './schemas-common.ts';
 import { serviceTargets } from './schemas-services.ts';
+import { Task } from './schemas-tasks.ts';
 
 export const BackupStateName = Type.Union([
   Type.Literal('available'),
@@ -44,8 +45,17 @@ export const Backup = strict({
   addedBytes: Type.Integer({ description: 'what this backup added to the vault' }),
   summary: Type.Union([Type.Unsafe<BackupSummary>(Type.Object({})), Type.Null()]),
   taskId: Type.Union([Type.String(), Type.Null()], { description: 'the task that made it, while known' }),
+  keep: Type.Union([Type.String(), Type.Null()], {
+    description: 'the rule that an automatic one was made under: 30d, 3m, 7, permanent, gfs:…',
+  }),
+  deleteAt: Type.Union([Time, Type.Null()], { description: 'when its deletion is done; until then backupUndelete takes it back' }),
+  replica: Type.Boolean({ description: 'a copy of a backup of another vault' }),
 });
 export type Backup = Static<typeof Backup>;
+
+export const BackupDelete = strict({
+  now: Type.Optional(Type.Boolean({ description: 'at once and for good, instead of after 24 hours' })),
+});
 
 export const BackupRun = strict({
   plan: Type.String({ description: 'ID or name' }),
@@ -62,6 +72,7 @@ export const BackupQuery = listQuery({
   server: Type.Optional(Type.String({ description: 'host name' })),
   type: Type.Optional(Type.String({ description: 'files, disk, command, mysql …' })),
   kind: Type.Optional(Kind),
+  replica: Type.Optional(Type.Boolean({ description: 'copies of backups of other vaults, or none of them' })),
 });
 export type BackupQuery = Static<typeof BackupQuery>;
 export const BackupList = listOf(Backup);
@@ -110,3 +121,9 @@ export const BackupFind = strict({
 });
 export const BackupDiff = strict({ from: Type.String({ minLength: 1 }), to: Type.String({ minLength: 1 }) });
 export const BackupCat = strict({ path: Type.String({ minLength: 1 }) });
+
+export const BackupDeleted = strict({
+  backup: Backup,
+  task: Type.Union([Task, Type.Null()], { description: 'that deletes it; null while the deletion can be taken back' }),
+});
+export type BackupDeleted = Static<typeof BackupDeleted>;

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { listOf, listQuery, strict, Time } from './schemas-common.ts';
+import { RetentionInput, Rule, ScheduleInput } from './schemas-policies.ts';
 import { BucketSourceInput, MysqlSourceInput, PostgresSourceInput, RedisSourceInput, serviceSources } from './schemas-services.ts';
 
 const Paths = Type.Array(Type.String({ minLength: 1 }), { minItems: 1, description: 'absolute paths' });
@@ -94,6 +95,21 @@ const FoundDisk = strict({
 });
 export type FoundDisk = Static<typeof FoundDisk>;
 
+const Strategy = Type.Union([Type.Literal('manual'), Type.Literal('scheduled')]);
+const Missed = Type.Union([Type.Literal('once'), Type.Literal('skip')], {
+  description: 'starts that fell into a time when the agent was off',
+});
+const Clock = Type.String({ pattern: '^([01]\\d|2[0-3]):[0-5]\\d$' });
+const Window = strict({ from: Clock, to: Clock, zone: Type.Optional(Type.String({ minLength: 1 })) });
+const Names = Type.Array(Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' }), { maxItems: 16 });
+const Hooks = strict({ before: Names, after: Names, failure: Names });
+const Limits = strict({
+  readBytesPerSecond: Type.Integer({ minimum: 0, description: '0 for no limit' }),
+  cpuPercent: Type.Integer({ minimum: 0, maximum: 6400, description: 'of one processor; 0 for no limit' }),
+});
+const Address = Type.String({ pattern: '^https?://', maxLength: 2048 });
+const Heartbeat = strict({ start: Type.Optional(Address), success: Type.Optional(Address), failure: Type.Optional(Address) });
+
 export const Plan = strict({
   id: Type.String(),
   name: Type.String(),
@@ -103,9 +119,39 @@ export const Plan = strict({
   source: Source,
   disks: Type.Optional(Type.Array(FoundDisk, { description: 'source server, where one plan is shown: what it would read now' })),
   method: Type.String(),
-  strategy: Type.Literal('manual'),
+  poolName: Type.String(),
+  base: Type.Union([Type.String(), Type.Null()], { description: 'name of the plan whose backups it continues (the associated plan)' }),
+  state: Type.Union([
+    Type.Literal('available'),
+    Type.Literal('failed'),
+    Type.Literal('paused'),
+    Type.Literal('unavailable'),
+    Type.Literal('dissociated'),
+  ]),
+  stateDetail: Type.String(),
+  strategy: Strategy,
+  timing: Type.Union([Type.Literal('manual'), Type.Literal('vault'), Type.Literal('policy'), Type.Literal('own')], {
+    description: 'where its rule comes from',
+  }),
+  policyName: Type.Union([Type.String(), Type.Null()]),
+  rule: Type.Union([Rule, Type.Null()], { description: 'by which it runs now' }),
+  ruleText: Type.String(),
+  next: Type.Union([Time, Type.Null()], { description: 'its next scheduled start' }),
+  pause: Type.Union([
+    strict({ by: Type.Union([Type.Literal('operator'), Type.Literal('source')]), since: Time, reason: Type.String() }),
+    Type.Null(),
+  ]),
+  window: Type.Union([Window, Type.Null()]),
+  hooks: Hooks,
+  limits: Limits,
+  retries: Type.Integer(),
+  spreadMinutes: Type.Integer(),
+  missed: Missed,
+  maxAgeHours: Type.Union([Type.Integer(), Type.Null()]),
+  hasHeartbeat: Type.Boolean(),
   consistency: Consistency,
   backups: Type.Integer(),
+  lastGoodAt: Type.Union([Time, Type.Null()]),
   lastTask: Type.Union([strict({ id: Type.String(), state: Type.String(), endedAt: Type.Union([Time, Type.Null()]) }), Type.Null()]),
   createdAt: Time,
   updatedAt: Time,
@@ -120,7 +166,23 @@ export const PlanCreate = strict({
   method: Type.Optional(
     Type.String({ description: 'files: snapshot; disk, server: direct; command: stream; databases and buckets: that of the source' }),
   ),
-  strategy: Type.Optional(Type.Literal('manual')),
+  strategy: Type.Optional(
+    Type.Union([Type.Literal('manual'), Type.Literal('scheduled'), Type.Literal('vault')], {
+      description: 'manual: only when told to; vault: as the policy of its vault says; scheduled: the same unless it has a timer or policy',
+    }),
+  ),
+  policy: Type.Optional(Type.String({ description: 'runs by this policy, whatever its vault has' })),
+  schedule: Type.Optional(ScheduleInput),
+  retention: Type.Optional(RetentionInput),
+  fullEveryDays: Type.Optional(Type.Union([Type.Integer({ minimum: 1, maximum: 3650 }), Type.Null()])),
+  window: Type.Optional(Type.Union([Window, Type.Null()])),
+  hooks: Type.Optional(Type.Partial(Hooks, { additionalProperties: false })),
+  limits: Type.Optional(Type.Partial(Limits, { additionalProperties: false })),
+  retries: Type.Optional(Type.Integer({ minimum: 0, maximum: 10 })),
+  spreadMinutes: Type.Optional(Type.Integer({ minimum: 0, maximum: 720 })),
+  missed: Type.Optional(Missed),
+  maxAgeHours: Type.Optional(Type.Union([Type.Integer({ minimum: 1, maximum: 87_600 }), Type.Null()])),
+  heartbeat: Type.Optional(Type.Union([Heartbeat, Type.Null()])),
   consistency: Type.Optional(Type.Partial(Consistency, { additionalProperties: false })),
   allowMissing: Type.Optional(Type.Boolean({ description: 'accept paths that do not exist yet' })),
 });

@@ -36,6 +36,7 @@ export const Pool = strict({
   state: Type.Union([Type.Literal('online'), Type.Literal('offline')]),
   stateDetail: Type.String({ description: 'why it is offline' }),
   checkedAt: Time,
+  plans: Type.Integer({ description: 'that back up into its vaults' }),
   vaults: Type.Integer(),
   createdAt: Time,
   updatedAt: Time,
@@ -49,6 +50,7 @@ export const PoolBind = strict({
   credentials: Type.Optional(CredentialsInput),
   bandwidth: Type.Optional(Type.Integer({ minimum: 0 })),
   create: Type.Optional(Type.Boolean({ description: 'make the directory or bucket if it is missing' })),
+  objectLock: Type.Optional(Type.Boolean({ description: 'a bucket that can lock objects, for immutable vaults; made so if it is made' })),
 });
 export type PoolBind = Static<typeof PoolBind>;
 

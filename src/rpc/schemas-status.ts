@@ -34,6 +34,7 @@ export interface AgentConfig {
   }[];
   readonly pools: readonly { readonly id: string; readonly name: string; readonly place: unknown }[];
   readonly plans: readonly unknown[];
+  readonly policies?: readonly unknown[];
   readonly settings: unknown;
 }
 export const AgentConfigDocument = Type.Unsafe<AgentConfig>(

@@ -13,6 +13,19 @@ export const VaultState = Type.Union([
 ]);
 export type VaultState = Static<typeof VaultState>;
 
+export const VaultType = Type.Union([Type.Literal('any'), Type.Literal('server'), Type.Literal('disk'), Type.Literal('file')], {
+  description: 'server: servers, databases, commands; disk: disks; file: files and buckets; any: all of them',
+});
+export type VaultType = Static<typeof VaultType>;
+export const VaultProtection = Type.Union([Type.Literal('backup'), Type.Literal('replication')], {
+  description: 'replication: holds copies of backups of other vaults, and no plan stores into it',
+});
+export type VaultProtection = Static<typeof VaultProtection>;
+export const VaultSpec = Type.Union([Type.Literal('server'), Type.Literal('application-consistent')], {
+  description: 'server: no plan that freezes applications; changes to application-consistent, and never back',
+});
+export type VaultSpec = Static<typeof VaultSpec>;
+
 export const VaultKey = Type.Unsafe<KeyInfo & { readonly recovery: boolean }>(
   strict({
     id: Type.String(),
@@ -36,8 +49,15 @@ export const Vault = strict({
   repositoryId: Type.String(),
   state: VaultState,
   stateDetail: Type.String(),
-  capacityGb: Type.Integer(),
+  type: VaultType,
+  protection: VaultProtection,
+  spec: VaultSpec,
+  capacityGb: Type.Integer({ description: 'GB of 2^30 bytes' }),
   usedBytes: Type.Integer({ description: 'stored in the pool, as last seen' }),
+  resources: Type.Integer({ description: 'what its plans protect: 256 at most' }),
+  associatedBytes: Type.Integer({ description: 'total size of these resources, as far as it is known' }),
+  policyName: Type.Union([Type.String(), Type.Null()], { description: 'of the backup policy that is applied to it' }),
+  immutableDays: Type.Integer({ description: 'how long nothing in it can be removed by anyone; 0 for not at all' }),
   backups: Type.Integer(),
   plans: Type.Integer(),
   keys: Type.Array(VaultKey, { description: 'as last seen; ask /keys for what is there now' }),
@@ -46,13 +66,22 @@ export const Vault = strict({
 });
 export type Vault = Static<typeof Vault>;
 
+const ImmutableDays = Type.Integer({
+  minimum: 1,
+  maximum: 36_500,
+  description: 'nobody can remove a backup for so many days; the pool must be a bucket with Object Lock',
+});
 const CapacityGb = Type.Integer({ minimum: 10, maximum: 10_485_760, description: '100 if not given' });
 
 export const VaultCreate = strict({
   name: Type.Optional(Type.String({ description: '1-64 letters, digits, _ or -; vault_xxxx if not given' })),
   description: Type.Optional(Type.String()),
   pool: Type.Optional(Type.String({ description: 'ID or name; may be left out while there is just one' })),
+  immutableDays: Type.Optional(ImmutableDays),
   capacityGb: Type.Optional(CapacityGb),
+  type: Type.Optional(VaultType),
+  protection: Type.Optional(VaultProtection),
+  spec: Type.Optional(VaultSpec),
 });
 export type VaultCreate = Static<typeof VaultCreate>;
 
@@ -74,6 +103,7 @@ export const VaultAttach = strict({
   caPem: Type.Optional(Type.String()),
   recoveryKey: Type.String({ minLength: 1 }),
   capacityGb: Type.Optional(CapacityGb),
+  immutableDays: Type.Optional(ImmutableDays),
   takeOver: Type.Optional(Type.Boolean({ description: 'make the plans again that the vault’s last backup knew' })),
 });
 export type VaultAttach = Static<typeof VaultAttach>;
@@ -91,12 +121,19 @@ export const VaultAttached = strict({
 export type VaultAttached = Static<typeof VaultAttached>;
 
 export const VaultUpdate = strict({
+  name: Type.Optional(Type.String({ description: 'the path of the repository stays as it is' })),
   description: Type.Optional(Type.String()),
   capacityGb: Type.Optional(CapacityGb),
+  spec: Type.Optional(VaultSpec),
 });
 export type VaultUpdate = Static<typeof VaultUpdate>;
 
-export const VaultQuery = listQuery({ state: Type.Optional(VaultState), pool: Type.Optional(Type.String({ description: 'ID or name' })) });
+export const VaultQuery = listQuery({
+  state: Type.Optional(VaultState),
+  pool: Type.Optional(Type.String({ description: 'ID or name' })),
+  type: Type.Optional(VaultType),
+  protection: Type.Optional(VaultProtection),
+});
 export type VaultQuery = Static<typeof VaultQuery>;
 export const VaultList = listOf(Vault);
 

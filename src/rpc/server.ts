@@ -6,10 +6,11 @@ import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, ty
 import { asStillpointError, failure, StillpointError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { shapeOf } from '../base/shape.ts';
-import type { Call, Handlers, TaskOutput } from './handlers.ts';
+import { type Audited, auditedOf, type RequestParts } from './audited.ts';
+import type { Call, Caller, Handlers, TaskOutput } from './handlers.ts';
 import { type AnswerStore, createIdempotency } from './idempotency.ts';
 import { toDocument } from './problems.ts';
-import { type Route, type RouteName, routes } from './routes.ts';
+import { type Route, type RouteName, routes, type Trace } from './routes.ts';
 import { ProblemDocument, type TaskStreamEvent } from './schemas.ts';
 import { beginOutput, eventStream } from './streams.ts';
 
@@ -29,6 +30,8 @@ export interface ServerSettings {
   readonly handlers: Handlers;
   readonly answers: AnswerStore;
   readonly log: Logger;
+  /** Told of every operation that changes something, refused ones too. */
+  readonly audit?: (done: Audited) => void;
 }
 
 export interface Server {
@@ -91,7 +94,8 @@ export async function createApp(settings: ServerSettings): Promise<FastifyInstan
       method: route.method,
       url: route.path,
       schema: describe(name, route),
-      handler: (request, reply) => answer(route, handlers[name] as LooseHandler, request, reply, once),
+      config: { trace: route.trace },
+      handler: (request, reply) => answer(route, audited(route, handlers[name] as LooseHandler, settings), request, reply, once),
     });
   }
   app.get('/v1/openapi.json', { schema: { hide: true } }, () => app.swagger());
@@ -100,10 +104,23 @@ export async function createApp(settings: ServerSettings): Promise<FastifyInstan
   });
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const known = fromFramework(error);
+    const { trace } = request.routeOptions.config as { readonly trace?: Trace };
+    if (trace) settings.audit?.(auditedOf(trace, request, callerOf(request), { code: known.code }));
     if (known.code === 'INTERNAL') log.error({ err: error, method: request.method, url: request.url.split('?')[0] }, 'request failed');
     send(reply, known, error instanceof StillpointError ? undefined : error.statusCode);
   });
   return app;
+}
+
+/** Within the work itself, so that an answer that is only repeated is no second entry. Refusals are told where all errors arrive. */
+function audited(route: Route, handler: LooseHandler, { audit }: ServerSettings): LooseHandler {
+  const { trace } = route;
+  if (!trace || !audit) return handler;
+  return async (input, call) => {
+    const body = await handler(input, call);
+    audit(auditedOf(trace, input as RequestParts, call.caller, { body }));
+    return body;
+  };
 }
 
 function fromFramework(error: FastifyError): StillpointError {
@@ -130,7 +147,7 @@ async function answer(
     if (!reply.raw.writableFinished) gone.abort();
   });
   const input = { params: request.params, query: request.query, body: request.body };
-  const call: Call = { signal: gone.signal };
+  const call: Call = { signal: gone.signal, caller: callerOf(request) };
   if (route.kind === 'events') {
     void reply.header('cache-control', 'no-store').type('text/event-stream');
     return reply.send(eventStream(handler(input, call) as AsyncIterable<TaskStreamEvent>));
@@ -141,6 +158,7 @@ async function answer(
     const body = await beginOutput(output, route.kind);
     return reply.type(route.kind === 'lines' ? 'application/x-ndjson' : 'application/octet-stream').send(body);
   }
+  if (route.kind === 'text') return reply.type('text/plain; version=0.0.4; charset=utf-8').send(await handler(input, call));
   const work = async () => ({ status: route.status, body: await handler(input, call) });
   const key = request.headers['idempotency-key'];
   const text = `${route.method} ${request.url}\n${JSON.stringify(request.body ?? null)}`;
@@ -151,12 +169,20 @@ async function answer(
   return reply.code(done.status).send(done.body);
 }
 
+/** All who get in show the installation's own certificate; agentcli says for whom it asks. */
+function callerOf(request: FastifyRequest): Caller {
+  const said = request.headers['x-stillpoint-user'];
+  const name = typeof said === 'string' && /^[A-Za-z0-9_.@-]{1,64}$/.test(said) ? said : 'unknown';
+  return { name, address: request.ip };
+}
+
 function describe(name: RouteName, route: Route): object {
   const { params, query, body } = route;
   const content: Readonly<Record<Exclude<Route['kind'], 'json'>, string>> = {
     events: 'text/event-stream',
     lines: 'application/x-ndjson',
     bytes: 'application/octet-stream',
+    text: 'text/plain',
   };
   const success =
     route.kind === 'json'

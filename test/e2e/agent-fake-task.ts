@@ -56,7 +56,7 @@ async function backup(spec: Extract<TaskSpec, { type: 'backup' }>): Promise<void
   if (wish === 'slow') await new Promise((resolve) => setTimeout(resolve, 700));
   if (wish === 'warn') await say({ type: 'warning', warning: { item: '/a', detail: 'it vanished' } });
   await say({ type: 'lock-removed', name: lock });
-  const storedBytes = wish === 'fill' ? 10 * 2 ** 30 : 1234;
+  const storedBytes = wish === 'fill' ? 10 * 2 ** 30 + 1 : 1234;
   await done({ record: recordOf(spec), storedBytes, warnings: wish === 'warn' ? 1 : 0 });
 }
 

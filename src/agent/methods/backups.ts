@@ -1,69 +1,31 @@
-import { hostname, userInfo } from 'node:os';
 import { fail } from '../../base/errors.ts';
-import type { BackupTags } from '../../model/backup.ts';
 import type { Handlers } from '../../rpc/handlers.ts';
 import type { BackupRow } from '../../state/backups.ts';
-import { newId } from '../../state/state.ts';
 import { equals } from '../../state/table.ts';
-import type { VaultRow } from '../../state/vaults.ts';
 import { completeTarget, type Restored } from '../complete-target.ts';
 import type { AgentContext } from '../context.ts';
+import type { Deletions } from '../deletions.ts';
 import { momentsOf } from '../log-chain.ts';
-import { checkDescription, checkName, freeName, madeUpName } from '../names.ts';
 import { pageOptions } from '../queries.ts';
 import { openSecret, planSecretContext, requestSecretContext, sealSecret, takeSecret, withSecret } from '../source-secrets.ts';
+import { startBackup } from '../start-backup.ts';
 import type { TaskDesk } from '../task-desk.ts';
+import { needAllowed } from '../vault-rules.ts';
 import { backupView, taskView } from '../views.ts';
-import { needState } from './vaults.ts';
 
-type Methods = Pick<Handlers, 'backupRun' | 'backupList' | 'backupShow' | 'backupMoments' | 'backupRestore' | 'backupDelete'>;
+type Methods = Pick<
+  Handlers,
+  'backupRun' | 'backupList' | 'backupShow' | 'backupMoments' | 'backupRestore' | 'backupDelete' | 'backupUndelete'
+>;
 
-const gigabyte = 1024 ** 3;
-/** What a source read without a snapshot is worth: each file as it was when it was read, a disk or a stream nothing. */
-const consistencyOf = {
-  files: 'file',
-  disk: 'none',
-  server: 'none',
-  command: 'none',
-  mysql: 'none',
-  postgres: 'none',
-  redis: 'none',
-  bucket: 'file',
-} as const;
-
-export function backupMethods(context: AgentContext, desk: TaskDesk): Methods {
-  const { state, clock } = context;
+export function backupMethods(context: AgentContext, desk: TaskDesk, deletions: Deletions): Methods {
+  const { state } = context;
   const view = (id: string) => taskView(state, state.tasks.find(id), desk.live(id));
 
   return {
     backupRun({ body }) {
-      const plan = state.plans.find(body.plan);
-      const taken = (name: string) => state.backups.where([equals('name', name)], undefined, 1).length > 0;
-      const name = freeName(checkName(body.name ?? madeUpName('manualbk')), taken);
-      const description = checkDescription(body.description ?? '');
-      const vault = needState(state.vaults.find(plan.vaultId), ['available', 'locked']);
-      needSpace(vault);
-      const full = body.full ?? false;
-      const { kind } = plan.source;
-      const tags: BackupTags = {
-        plan: plan.id,
-        planName: plan.name,
-        name,
-        kind: 'manual',
-        source: kind,
-        ...('method' in plan.source && { method: plan.source.method }),
-        consistency: consistencyOf[kind],
-        ...(full && { full }),
-        ...(description !== '' && { description }),
-      };
-      return state.transaction(() => {
-        const backup = newBackup(vault.id, tags, 'paths' in plan.source ? plan.source.paths : [], clock.now());
-        state.backups.insert(backup);
-        const request = { type: 'backup', tags, full } as const;
-        const task = desk.submit({ type: 'backup', name, request, vaultId: vault.id, planId: plan.id, backupId: backup.id });
-        state.backups.update(backup.id, { taskId: task.id });
-        return view(task.id);
-      });
+      const { plan, ...order } = body;
+      return view(startBackup(context, desk, state.plans.find(plan), { ...order, kind: 'manual' }).id);
     },
 
     backupList({ query }) {
@@ -75,6 +37,7 @@ export function backupMethods(context: AgentContext, desk: TaskDesk): Methods {
           query.server === undefined ? undefined : equals('hostname', query.server),
           query.type === undefined ? undefined : equals('source', query.type),
           query.kind === undefined ? undefined : equals('kind', query.kind),
+          query.replica === undefined ? undefined : equals('replica', query.replica ? 1 : 0),
         ]),
       );
       return { ...page, items: page.items.map((row) => backupView(state, row)) };
@@ -92,7 +55,7 @@ export function backupMethods(context: AgentContext, desk: TaskDesk): Methods {
 
     backupRestore({ params, body }) {
       const backup = needBackup(state.backups.find(params.id), ['available', 'restoring']);
-      const vault = needState(state.vaults.find(backup.vaultId), ['available', 'locked']);
+      const vault = needAllowed(state.vaults.find(backup.vaultId), 'restore');
       const { open: target, secret } = takeSecret(completeTarget(body.target, restored(context, backup)));
       const dryRun = body.dryRun ?? false;
       return state.transaction(() => {
@@ -105,21 +68,21 @@ export function backupMethods(context: AgentContext, desk: TaskDesk): Methods {
       });
     },
 
-    backupDelete({ params }) {
-      const backup = needBackup(state.backups.find(params.id), ['available', 'error']);
-      const vault = needState(state.vaults.find(backup.vaultId), ['available', 'locked']);
-      return state.transaction(() => {
-        const { record } = backup;
-        const name = backup.name || backup.id.slice(0, 8);
-        const ids = { vaultId: vault.id, backupId: backup.id };
-        if (record === null) {
-          // A backup that failed left no record in the vault.
-          state.backups.remove(backup.id);
-          return view(noteDone(context, name, ids));
-        }
-        state.backups.update(backup.id, { state: 'deleting' });
-        return view(desk.submit({ type: 'forget', name, request: { type: 'forget', records: [record] }, ...ids }).id);
-      });
+    backupDelete({ params, query }) {
+      const { now = false } = query;
+      const found = state.backups.find(params.id);
+      // One that waits for its deletion may be told to go at once.
+      const waits = now && found.state === 'deleting' && found.deleteAt !== null;
+      const backup = waits ? found : needBackup(found, ['available', 'error']);
+      needAllowed(state.vaults.find(backup.vaultId), 'delete-backup');
+      const task = deletions.remove(backup, now);
+      return { backup: backupView(state, state.backups.get(backup.id) ?? backup), task: task === null ? null : view(task) };
+    },
+
+    backupUndelete({ params }) {
+      const { id } = state.backups.find(params.id);
+      deletions.bringBack(state.backups.find(id));
+      return backupView(state, state.backups.find(id));
     },
   };
 }
@@ -142,11 +105,6 @@ function restored(context: AgentContext, backup: BackupRow): Restored {
   };
 }
 
-function needSpace(vault: VaultRow): void {
-  if (vault.usedBytes < vault.capacityGb * gigabyte) return;
-  fail('VAULT_FULL', { vault: vault.name, used: Math.floor(vault.usedBytes / gigabyte), capacity: vault.capacityGb });
-}
-
 /** A plan that is gone may still have backups; they keep its id. */
 function planIdOf({ state }: AgentContext, reference: string): string {
   const gone = state.backups.where([equals('plan_name', reference)], 'time DESC', 1)[0];
@@ -156,46 +114,4 @@ function planIdOf({ state }: AgentContext, reference: string): string {
     if (gone?.planId) return gone.planId;
     throw error;
   }
-}
-
-function newBackup(vaultId: string, tags: BackupTags, paths: readonly string[], now: number): BackupRow {
-  return {
-    id: newId(),
-    vaultId,
-    record: null,
-    name: tags.name ?? '',
-    description: tags.description ?? '',
-    state: 'creating',
-    kind: 'manual',
-    planId: tags.plan ?? null,
-    planName: tags.planName ?? null,
-    source: tags.source ?? null,
-    method: tags.method ?? null,
-    consistency: tags.consistency ?? null,
-    consistencyReason: null,
-    full: tags.full ?? false,
-    warnings: 0,
-    hostname: hostname(),
-    username: userInfo().username,
-    paths,
-    tags: [],
-    tree: null,
-    parent: null,
-    time: now,
-    endedAt: null,
-    sizeBytes: 0,
-    addedBytes: 0,
-    summary: null,
-    taskId: null,
-  };
-}
-
-function noteDone({ state, clock }: AgentContext, name: string, ids: { readonly vaultId: string; readonly backupId: string }): string {
-  const id = newId();
-  const now = clock.now();
-  const blank = { planId: null, poolId: null, progress: null, warningCount: 0, warnings: [], problem: null };
-  const request = { type: 'forget', records: [] };
-  const times = { createdAt: now, startedAt: now, endedAt: now };
-  state.tasks.insert({ ...blank, ...ids, ...times, id, type: 'forget', state: 'done', name, request, result: { warnings: 0 } });
-  return id;
 }

@@ -1,8 +1,9 @@
 import { stat } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { errnoOf, fail } from '../../base/errors.ts';
 import { type HostDisk, hostDisks } from '../../base/host-disks.ts';
 import { type ConsistencyChoice, defaultConsistency } from '../../model/consistency.ts';
-import type { Plan, SourceSettings } from '../../model/plan.ts';
+import { type Plan, planDefaults, type SourceSettings } from '../../model/plan.ts';
 import type { ServiceSource } from '../../model/service.ts';
 import type { Handlers } from '../../rpc/handlers.ts';
 import type { PlanCreate, Plan as PlanView } from '../../rpc/schemas.ts';
@@ -13,9 +14,13 @@ import type { VaultRow } from '../../state/vaults.ts';
 import { completeSource } from '../complete-source.ts';
 import type { AgentContext } from '../context.ts';
 import { checkDescription, checkName } from '../names.ts';
+import { measuredSizes } from '../plan-sizes.ts';
+import { planView } from '../plan-view.ts';
 import { pageOptions } from '../queries.ts';
+import { extrasFrom, sealHeartbeat } from '../rules-from.ts';
+import type { ScheduleKeeper } from '../schedule-keeper.ts';
 import { doorOf, planSecretContext, sealSecret, takeSecret } from '../source-secrets.ts';
-import { planView } from '../views.ts';
+import { associatedPlans, canAssociate, refuseBusy } from '../vault-rules.ts';
 
 type Methods = Pick<Handlers, 'planCreate' | 'planList' | 'planShow' | 'planUpdate' | 'planDelete'>;
 
@@ -27,7 +32,7 @@ const onlyMethods: Readonly<Record<Exclude<SourceSettings, ServiceSource>['kind'
   command: 'stream',
 };
 
-export function planMethods(context: AgentContext): Methods {
+export function planMethods(context: AgentContext, keeper: ScheduleKeeper): Methods {
   const { state, clock } = context;
   const view = (plan: Plan): PlanView => ({ ...planView(state, plan), ...disksOf(plan.source) });
 
@@ -43,6 +48,10 @@ export function planMethods(context: AgentContext): Methods {
   function refuseTaken(name: string): void {
     if (state.plans.where([equals('name', name)]).length > 0) fail('ALREADY_EXISTS', { what: 'plan', id: name });
   }
+
+  /** Of what is in the vault already and what is to come. */
+  const sizesWith = (vaultId: string, source: SourceSettings) =>
+    measuredSizes(state, [...associatedPlans(state, vaultId).map((plan) => plan.source), source]);
 
   return {
     async planCreate({ body }) {
@@ -63,11 +72,15 @@ export function planMethods(context: AgentContext): Methods {
         source,
         method,
         secret: sealSecret(context, planSecretContext(id), secret),
-        strategy: 'manual',
+        ...planDefaults,
+        ...extrasFrom(context, body, planDefaults),
+        heartbeat: sealHeartbeat(context, id, body.heartbeat ?? null),
+        accountedUntil: now,
         consistency: completeConsistency(source, body.consistency),
         createdAt: now,
         updatedAt: now,
       };
+      canAssociate(state, vault, plan, await sizesWith(vault.id, source));
       state.plans.insert(plan);
       return view(plan);
     },
@@ -94,12 +107,25 @@ export function planMethods(context: AgentContext): Methods {
       const consistency = completeConsistency(source, body.consistency, plan.consistency);
       if (body.source !== undefined && !body.allowMissing) await expectPaths(source);
       if (name !== plan.name) refuseTaken(name);
-      state.plans.update(plan.id, { name, description, vaultId, source, method, secret, consistency, updatedAt: clock.now() });
+      const extras = extrasFrom(context, body, plan);
+      // Old backups stay where they are; what is read or stored elsewhere from now on begins with all of it.
+      const elsewhere = vaultId !== plan.vaultId || !isDeepStrictEqual(source, plan.source) || method !== plan.method;
+      const renew = plan.renew || elsewhere;
+      const heartbeat = body.heartbeat === undefined ? plan.heartbeat : sealHeartbeat(context, plan.id, body.heartbeat);
+      const changed: Plan = { ...plan, name, description, vaultId, source, method, secret, consistency, ...extras, renew, heartbeat };
+      if (vaultId !== plan.vaultId) refuseBusy(state, plan);
+      if (elsewhere || body.consistency) canAssociate(state, state.vaults.find(vaultId), changed, await sizesWith(vaultId, source));
+      const pause = plan.pause?.by === 'source' && elsewhere ? null : plan.pause;
+      state.transaction(() => {
+        state.plans.update(plan.id, { ...changed, pause, updatedAt: clock.now() });
+        if (vaultId !== plan.vaultId || !isDeepStrictEqual(extras.timing, plan.timing)) keeper.rearm([plan.id]);
+      });
       return view(state.plans.find(plan.id));
     },
     planDelete({ params }) {
       const plan = state.plans.find(params.id);
       const backups = state.backups.count([equals('plan_id', plan.id)]);
+      refuseBusy(state, plan);
       if (backups > 0) fail('IN_USE', { what: 'plan', id: plan.name, users: `${backups} backups` });
       const follower = state.plans.where([]).find(({ source }) => 'base' in source && source.base === plan.id);
       if (follower) fail('IN_USE', { what: 'plan', id: plan.name, users: `the plan ${follower.name}` });

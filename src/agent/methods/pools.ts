@@ -7,9 +7,10 @@ import type { PlaceInput } from '../../rpc/schemas.ts';
 import type { PoolRow } from '../../state/pools.ts';
 import { newId } from '../../state/state.ts';
 import { equals } from '../../state/table.ts';
-import { poolAccess, sealCredentials } from '../access.ts';
+import { poolAccess, sealCredentials, throughGateway } from '../access.ts';
 import { bucketPlace } from '../bucket-place.ts';
 import type { AgentContext } from '../context.ts';
+import { bandwidthOf } from '../gateway.ts';
 import { locationOf } from '../locations.ts';
 import { checkDescription, checkName, madeUpName } from '../names.ts';
 import { pageOptions } from '../queries.ts';
@@ -25,6 +26,7 @@ export interface NewPool {
   readonly credentials?: Credentials;
   readonly bandwidth?: number;
   readonly create: boolean;
+  readonly objectLock?: boolean;
 }
 
 export interface PoolBinder {
@@ -42,7 +44,16 @@ export function createPoolBinder(context: AgentContext, desk: TaskDesk): PoolBin
       refuseKnown(context, place);
       if (state.pools.where([equals('name', name)]).length > 0) fail('ALREADY_EXISTS', { what: 'pool', id: name });
       const ownId = newId();
-      const access: PoolAccess = { id: ownId, place, bandwidth, ...(credentials && { credentials }) };
+      if (input.objectLock && place.type !== 's3')
+        fail('POOL_NO_OBJECT_LOCK', { location: locationOf(place), detail: 'it is a directory, not a bucket' });
+      const { objectLock } = input;
+      const access = throughGateway(context, {
+        id: ownId,
+        place,
+        bandwidth,
+        ...(credentials && { credentials }),
+        ...(objectLock && { objectLock }),
+      });
       const probe = await runProbe(desk, access, { create: input.create, bind: true, name });
       const id = probe.poolId ?? ownId;
       if (state.pools.get(id)) fail('ALREADY_EXISTS', { what: 'pool', id });
@@ -107,7 +118,7 @@ export function poolMethods(context: AgentContext, desk: TaskDesk, binder: PoolB
         ...(renewed && { state: 'online', stateDetail: '' }),
         updatedAt: clock.now(),
       });
-      if (bandwidth !== undefined) desk.setBandwidth(pool.id, bandwidth);
+      if (bandwidth !== undefined) desk.setBandwidth(pool.id, bandwidthOf(state, { bandwidth }));
       return poolView(state, state.pools.find(pool.id));
     },
     poolUnbind({ params }) {

@@ -1,19 +1,20 @@
 // How a vault comes to be known: created anew, or attached because it is there already.
 import { isAbsolute, normalize } from 'node:path';
 import { fail, failure, isCode, StillpointError } from '../../base/errors.ts';
-import type { Plan } from '../../model/plan.ts';
+import { type Plan, planDefaults } from '../../model/plan.ts';
 import type { PoolAccess } from '../../model/pool.ts';
+import { gigabyte } from '../../model/quota.ts';
 import type { TaskResult, VaultAccess } from '../../model/task.ts';
 import type { Handlers } from '../../rpc/handlers.ts';
-import type { AgentConfig, VaultAttach } from '../../rpc/schemas.ts';
+import type { AgentConfig, VaultAttach, VaultCreate } from '../../rpc/schemas.ts';
 import type { PoolRow } from '../../state/pools.ts';
 import { newId } from '../../state/state.ts';
 import { equals } from '../../state/table.ts';
-import type { VaultRow } from '../../state/vaults.ts';
-import { newPassword, newRecoveryKey, poolAccess, sealPassword } from '../access.ts';
+import { noCare, type VaultRow } from '../../state/vaults.ts';
+import { newPassword, newRecoveryKey, poolAccess, sealPassword, throughGateway, vaultAccess } from '../access.ts';
 import type { AgentContext } from '../context.ts';
 import { locationOf, parseLocation } from '../locations.ts';
-import { checkDescription, checkName, madeUpName } from '../names.ts';
+import { checkDescription, checkName, freeName, madeUpName } from '../names.ts';
 import type { TaskDesk } from '../task-desk.ts';
 import { vaultView } from '../views.ts';
 import type { PoolBinder } from './pools.ts';
@@ -32,14 +33,7 @@ interface Door {
 export function vaultBirthMethods(context: AgentContext, desk: TaskDesk, binder: PoolBinder): Methods {
   const { state, clock } = context;
 
-  function insert(
-    id: string,
-    pool: PoolRow,
-    path: string,
-    input: VaultAttach | { description?: string; capacityGb?: number },
-    name: string,
-    password: string,
-  ) {
+  function insert(id: string, pool: PoolRow, path: string, input: VaultAttach | VaultCreate, name: string, password: string) {
     const now = clock.now();
     const row: VaultRow = {
       id,
@@ -56,11 +50,24 @@ export function vaultBirthMethods(context: AgentContext, desk: TaskDesk, binder:
       usedBytes: 0,
       keys: [],
       recoveryKeyId: null,
+      type: ('type' in input && input.type) || 'any',
+      protection: ('protection' in input && input.protection) || 'backup',
+      spec: ('spec' in input && input.spec) || 'application-consistent',
+      policyId: null,
+      immutableDays: input.immutableDays ?? 0,
+      care: noCare,
       createdAt: now,
       updatedAt: now,
     };
     state.vaults.insert(row);
     return row;
+  }
+
+  /** A vault that was renamed keeps its path, and another may bear its old name now. */
+  function newPath(pool: PoolRow, name: string): string {
+    const pathOf = (folder: string) => `${folder}/${state.agentId}`;
+    const taken = (folder: string) => state.vaults.count([equals('pool_id', pool.id), equals('path', pathOf(folder))]) > 0;
+    return pathOf(freeName(name, taken));
   }
 
   function refuseTaken(name: string): void {
@@ -78,7 +85,10 @@ export function vaultBirthMethods(context: AgentContext, desk: TaskDesk, binder:
           path: input.location.slice(locationOf(known.place).length + 1).replace(/\/+$/, ''),
         };
       const { place, path } = parseLocation(input.location, input);
-      return { access: { place, bandwidth: 0, ...(input.credentials && { credentials: input.credentials }) }, path };
+      return {
+        access: throughGateway(context, { place, bandwidth: 0, ...(input.credentials && { credentials: input.credentials }) }),
+        path,
+      };
     }
     if (input.path === undefined) fail('USAGE', { detail: 'give a location, or a pool and a path' });
     const path = normalize(input.path).replace(/\/+$/, '');
@@ -95,7 +105,13 @@ export function vaultBirthMethods(context: AgentContext, desk: TaskDesk, binder:
     const taken = door.pool && state.vaults.where([equals('pool_id', door.pool.id), equals('path', door.path)])[0];
     if (taken) fail('VAULT_KNOWN', { location: `${locationOf(door.access.place)}/${door.path}`, name: taken.name });
     const password = newPassword();
-    const access: VaultAccess = { pool: door.access, path: door.path, password: input.recoveryKey };
+    const { immutableDays } = input;
+    const access: VaultAccess = {
+      pool: door.access,
+      path: door.path,
+      password: input.recoveryKey,
+      ...(immutableDays && { immutableDays }),
+    };
     const { id } = desk.submit({
       type: 'vault-attach',
       name,
@@ -106,9 +122,10 @@ export function vaultBirthMethods(context: AgentContext, desk: TaskDesk, binder:
     const { task, result } = await desk.ended(id);
     if (!result || task.problem)
       throw new StillpointError(task.problem ?? failure('TASK_DIED', { detail: 'without a result' }).toProblem());
+    const capacityGb = roomFor(input.capacityGb, result.storedBytes ?? 0);
     const { place, credentials } = door.access;
     const pool = door.pool ?? (await binder.bind({ place, create: false, ...(credentials && { credentials }) })).pool;
-    const vault = insert(newId(), pool, door.path, input, name, password);
+    const vault = insert(newId(), pool, door.path, { ...input, capacityGb }, name, password);
     // Attach opens with the recovery key, so that is the key in use there.
     take(vault.id, result, result.keys?.find((key) => key.current)?.id);
     await desk.answer({ type: 'vault-scan', name, request: { type: 'vault-scan' }, vaultId: vault.id });
@@ -132,9 +149,9 @@ export function vaultBirthMethods(context: AgentContext, desk: TaskDesk, binder:
       const pool = onlyPool(context, body.pool);
       const recoveryKey = newRecoveryKey();
       const password = newPassword();
-      const vault = insert(newId(), pool, `${name}/${state.agentId}`, body, name, password);
+      const vault = insert(newId(), pool, newPath(pool, name), body, name, password);
       try {
-        const access: VaultAccess = { pool: poolAccess(context, pool), path: vault.path, password };
+        const access = vaultAccess(context, vault);
         const result = await desk.answer({
           type: 'vault-create',
           name,
@@ -174,6 +191,13 @@ function onlyPool({ state }: AgentContext, reference: string | undefined): PoolR
   return pool;
 }
 
+/** Throws USAGE for less than what is stored already. */
+function roomFor(capacityGb: number | undefined, storedBytes: number): number {
+  const used = Math.ceil(storedBytes / gigabyte);
+  if (capacityGb !== undefined && capacityGb < used) fail('USAGE', { detail: `${used} GB are stored there, more than ${capacityGb} GB` });
+  return capacityGb ?? Math.max(defaultCapacityGb, used);
+}
+
 function nameFromPath(path: string): string {
   const first = path.split('/').at(-2) ?? '';
   return /^[A-Za-z0-9_-]{1,64}$/.test(first) ? first : madeUpName('vault');
@@ -191,7 +215,14 @@ function takeOver({ state, clock }: AgentContext, vault: VaultRow, text: string)
       state.transaction(() => {
         if (state.plans.get(plan.id) || state.plans.where([equals('name', plan.name)]).length > 0)
           fail('ALREADY_EXISTS', { what: 'plan', id: plan.name });
-        state.plans.insert({ ...plan, secret: null, vaultId: vault.id, updatedAt: clock.now() });
+        state.plans.insert({
+          ...planDefaults,
+          ...plan,
+          secret: null,
+          accountedUntil: clock.now(),
+          vaultId: vault.id,
+          updatedAt: clock.now(),
+        });
       });
       takenOver.push(plan.name);
     } catch (error) {

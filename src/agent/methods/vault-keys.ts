@@ -1,5 +1,5 @@
 // The keys of a vault's repository. A key that opens it is told once and kept nowhere.
-import { fail } from '../../base/errors.ts';
+import { fail, isCode } from '../../base/errors.ts';
 import type { KeyInfo, TaskSpec } from '../../model/task.ts';
 import type { Handlers } from '../../rpc/handlers.ts';
 import type { VaultRow } from '../../state/vaults.ts';
@@ -37,6 +37,17 @@ export function vaultKeyMethods(context: AgentContext, desk: TaskDesk): Methods 
     return (await list(vault)).find((key) => !known.has(key.id))?.id ?? null;
   }
 
+  /** Nobody can remove a key of an immutable vault before its time: the old one opens until then, and the new one must be told all the same. */
+  async function isGone(vault: VaultRow, id: string): Promise<boolean> {
+    try {
+      await keys(vault, { action: 'remove', id });
+      return true;
+    } catch (error) {
+      if (isCode(error, 'VAULT_IMMUTABLE')) return false;
+      throw error;
+    }
+  }
+
   return {
     async vaultKeys({ params }) {
       const vault = vaultOf(params.id);
@@ -71,8 +82,8 @@ export function vaultKeyMethods(context: AgentContext, desk: TaskDesk): Methods 
       const recoveryKey = newRecoveryKey();
       const keyId = await add(vault, before, recoveryKey);
       state.vaults.update(vault.id, { recoveryKeyId: keyId });
-      const removed = before.some((key) => key.id === old) && old ? [old] : [];
-      for (const id of removed) await keys(vault, { action: 'remove', id });
+      const removed: string[] = [];
+      if (old && before.some((key) => key.id === old) && (await isGone(vault, old))) removed.push(old);
       await list(vault);
       return { keyId, recoveryKey, removed };
     },
