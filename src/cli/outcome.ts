@@ -1,5 +1,5 @@
 // What a task has done, in words.
-import type { CheckReport, PruneReport, TaskResult } from '../model/task.ts';
+import type { CheckReport, PruneReport, RecoverReport, TaskResult } from '../model/task.ts';
 import type { RestoreCounts, RestoreStep } from '../ports/target.ts';
 import type { Task } from '../rpc/schemas-tasks.ts';
 import { formatCount, formatDuration, formatSize, plural, shortId } from './format.ts';
@@ -21,7 +21,7 @@ export function outcomeText(task: Task, paint: Paint): string {
 
 /** The parts of a result that are worth a line. */
 export function resultText(result: TaskResult, paint: Paint): string {
-  const { record, restore, steps, instance, check, prune, records, locks } = result;
+  const { record, restore, steps, instance, check, prune, recovered, records, locks } = result;
   return [
     record?.summary &&
       `  backup ${paint('cyan', shortId(record.id))}  ${formatSize(record.summary.totalBytes)} in ${plural(record.summary.totalFiles, 'file')}, ` +
@@ -33,6 +33,7 @@ export function resultText(result: TaskResult, paint: Paint): string {
       `  a server runs in ${printable(instance.directory)} at port ${instance.port}: ${printable(instance.connect)}\n  stop and remove it: agentcli instance remove ${printable(instance.directory)}\n`,
     check && checkText(check, paint),
     prune && pruneText(prune),
+    recovered && recoveredText(recovered),
     records && `  ${plural(records.length, 'backup')} found\n`,
     locks && `  ${plural(locks.length, 'lock')} removed\n`,
   ]
@@ -105,11 +106,11 @@ function checkText(report: CheckReport, paint: Paint): string {
 }
 
 function pruneText(report: PruneReport): string {
-  const { dryRun, bytesFreed, bytesBefore, packsBefore, packsRemoved, packsRepacked } = report;
+  const { dryRun, bytesFreed, bytesBefore, packsBefore, packsRemoved, packsRepacked, packsLocked } = report;
   const verb = dryRun ? 'would be ' : '';
   return (
     `  ${formatSize(bytesFreed)} of ${formatSize(bytesBefore)} ${verb}freed: ` +
-    `${formatCount(packsRemoved)} of ${plural(packsBefore, 'pack')} ${verb}removed, ${formatCount(packsRepacked)} repacked\n`
+    `${formatCount(packsRemoved)} of ${plural(packsBefore, 'pack')} ${verb}removed, ${formatCount(packsRepacked)} repacked${packsLocked ? `, ${formatCount(packsLocked)} are locked still` : ''}\n`
   );
 }
 
@@ -121,4 +122,10 @@ export function warningsText(task: Task, paint: Paint): string {
     .map(({ item, detail }) => `${paint('yellow', 'warning:')} ${printable(item)}: ${printable(detail)}\n`);
   const more = warningCount - lines.length;
   return lines.join('') + (more > 0 ? `… and ${formatCount(more)} more: agentcli task show ${shortId(id)} --json\n` : '');
+}
+
+/** What was, or would be, done. */
+export function recoveredText({ putBack, bytes, hidden, kept, dryRun }: RecoverReport): string {
+  const done = dryRun ? 'to be put back' : 'put back';
+  return `  ${plural(putBack, 'file')} ${done} (${formatSize(bytes)}), ${formatCount(hidden)} ${dryRun ? 'to be hidden' : 'hidden'}, ${formatCount(kept)} as they were\n`;
 }

@@ -32,13 +32,28 @@ export const nouns: readonly Noun[] = [
   },
   { name: 'task', summary: 'what runs and what ran', load: async () => (await import('./commands/task.ts')).addTask },
   {
+    name: 'policy',
+    summary: 'when backups are made and how long they stay',
+    load: async () => (await import('./commands/policy.ts')).addPolicy,
+  },
+  {
+    name: 'gateway',
+    summary: 'the address and bandwidth that backups leave by',
+    load: async () => (await import('./commands/gateway.ts')).addGateway,
+  },
+  { name: 'alarm', summary: 'what is wrong now, and who is told', load: async () => (await import('./commands/alarm.ts')).addAlarm },
+  { name: 'event', summary: 'what happened', load: async () => (await import('./commands/event.ts')).addEvent },
+  { name: 'audit', summary: 'who did what', load: async () => (await import('./commands/audit.ts')).addAudit },
+  { name: 'metrics', summary: 'what running backups and vaults use', load: async () => (await import('./commands/metrics.ts')).addMetrics },
+  { name: 'quota', summary: 'how much of what is allowed is used', load: async () => (await import('./commands/quota.ts')).addQuota },
+  {
     name: 'apply',
-    summary: 'make pools, vaults and plans as a YAML file says',
+    summary: 'make gateway, pools, policies, vaults and plans as a YAML file says',
     load: async () => (await import('./commands/apply.ts')).addApply,
   },
   {
     name: 'export',
-    summary: 'print pools, vaults and plans as YAML for apply',
+    summary: 'print gateway, pools, policies, vaults and plans as YAML for apply',
     load: async () => (await import('./commands/export.ts')).addExport,
   },
   {

@@ -1,52 +1,77 @@
-// Plans as a file asks for them. What a plan reads is compared as a whole, with what is left out filled in as the agent does it.
-import { existsSync } from 'node:fs';
+// Plans as a file asks for them.
 import { isDeepStrictEqual } from 'node:util';
+import { defaultConsistency } from '../../model/consistency.ts';
 import type { SourceSettings } from '../../model/plan.ts';
-import type { Plan, SourceInput } from '../../rpc/schemas-plans.ts';
-import { parseCredentials } from '../credentials.ts';
-import { readKeyFile, readTextFile } from '../files.ts';
+import type { Plan, PlanCreate, PlanUpdate } from '../../rpc/schemas-plans.ts';
+import { planExtras } from '../plan-options.ts';
+import { bodyOf, type Change, differences, secretChange, wholeDifferences } from './change.ts';
+import { judgeFit, type Newcomer, type Placed } from './fit.ts';
+import { expectPaths, inputOf, secretFile, settledSource } from './plan-source.ts';
+import { type TimingChanges, timingChanges } from './plan-timing.ts';
 import { type Entry, judged, type Wanted } from './read.ts';
-import type { FilePlan, FileSource } from './schema.ts';
-import { type Circumstances, namesOf, referred, type Step } from './step.ts';
-
-type Named = { readonly id: string; readonly source: SourceSettings };
+import { settledWindow } from './rules.ts';
+import type { FilePlan } from './schema.ts';
+import { type Circumstances, type Known, referred, type Step } from './step.ts';
 
 export function planSteps(wanted: Wanted, circumstances: Circumstances): readonly Step[] {
   // A log is continued by a plan that has to be there first.
   const ordered = wanted.plans.toSorted((a, b) => Number('base' in a.value.source) - Number('base' in b.value.source));
-  return ordered.map((entry) => stepFor(entry, wanted, circumstances));
+  const judgements = ordered.map((entry) => judge(entry, wanted, circumstances));
+  const others = circumstances.known.plans
+    .filter(({ name, state }) => state !== 'dissociated' && !wanted.plans.some(({ value }) => value.name === name))
+    .map((plan) => ({ ...plan, vault: plan.vaultName, source: plan.source as SourceSettings, freezes: plan.consistency.freeze }));
+  judgeFit(
+    judgements.flatMap(({ newcomer }) => newcomer ?? []),
+    [...others, ...judgements.flatMap(({ placed }) => placed ?? [])],
+    wanted,
+    circumstances.known,
+  );
+  return judgements.map(({ step }) => step);
 }
 
-function stepFor(entry: Entry<FilePlan>, wanted: Wanted, circumstances: Circumstances): Step {
+interface Judgement {
+  readonly step: Step;
+  /** Undefined for one that belongs to no vault. */
+  readonly placed: Placed | undefined;
+  readonly newcomer: Newcomer | undefined;
+}
+
+function judge(entry: Entry<FilePlan>, wanted: Wanted, circumstances: Circumstances): Judgement {
   const { known, rules } = circumstances;
   const { value } = entry;
-  judged(entry, '/name', () => rules.name(value.name));
+  const { name } = value;
+  judged(entry, '/name', () => rules.name(name));
   judged(entry, '/description', () => rules.description(value.description ?? ''));
-  const before = known.plans.find(({ name }) => name === value.name);
-  const settings = settle(entry, wanted, circumstances);
+  const before = known.plans.find((plan) => plan.name === name);
+  const source = settledSource(entry, wanted, circumstances);
   const vault = vaultOf(entry, wanted, circumstances, before);
-  checkFreeze(entry, settings);
-  const same = before !== undefined && isDeepStrictEqual(settings, before.source);
-  if (!same && !value.allowMissing) expectPaths(entry, settings);
-  return before ? changing(entry, before, vault, same, wanted, circumstances) : creation(entry, vault, wanted);
+  checkFreeze(entry, source);
+  const same = before !== undefined && isDeepStrictEqual(source, before.source);
+  if (!same && !value.allowMissing) expectPaths(entry, source);
+  const timing = timingChanges(entry, wanted, circumstances, before);
+  const window = settledWindow(entry, before?.window);
+  const step = before ? changing(entry, before, { source, vault, timing, window }, wanted, circumstances) : creation(entry, vault, wanted);
+  const placed = { name, vault, source, freezes: freezesOf(value, before, source) };
+  const elsewhere = step.changes.some(({ field }) => /^(vault|source|consistency)\b/.test(field));
+  const associated = before?.state !== 'dissociated';
+  return {
+    step: { ...step, uses: usesOf(vault, timing.policy, source, known) },
+    placed: associated ? placed : undefined,
+    newcomer: associated && (!before || elsewhere) ? { ...placed, entry } : undefined,
+  };
 }
 
-/** As the agent would keep it. */
-function settle(entry: Entry<FilePlan>, wanted: Wanted, circumstances: Circumstances): SourceSettings {
-  const { known, rules } = circumstances;
-  const find = (reference: string): Named => {
-    const inFile = wanted.plans.find(({ value }) => value.name === reference);
-    const there = known.plans.find(({ name, id }) => name === reference || id === reference);
-    // One that continues another plan itself is no base, and two might continue each other.
-    if (inFile && inFile !== entry)
-      return {
-        id: there?.id ?? reference,
-        source: 'base' in inFile.value.source ? (inFile.value.source as SourceSettings) : settle(inFile, wanted, circumstances),
-      };
-    if (there && there.name !== entry.value.name) return { id: there.id, source: there.source as SourceSettings };
-    return entry.wrong('/source/base', `there is no plan ${reference}, neither here nor in the agent`);
-  };
-  return judged(entry, '/source', () => rules.source(inputOf(entry.value.source, wanted), entry.value.name, find));
+type Settled = {
+  readonly source: SourceSettings;
+  readonly vault: string;
+  readonly timing: TimingChanges;
+  readonly window: PlanUpdate['window'];
+};
+
+function usesOf(vault: string, policy: string | null, source: SourceSettings, known: Known): readonly string[] {
+  const base =
+    'base' in source && source.base !== undefined ? (known.plans.find(({ id }) => id === source.base)?.name ?? source.base) : null;
+  return [`vault ${vault}`, ...(policy === null ? [] : [`policy ${policy}`]), ...(base === null ? [] : [`plan ${base}`])];
 }
 
 function vaultOf({ value, wrong }: Entry<FilePlan>, wanted: Wanted, { known }: Circumstances, before: Plan | undefined): string {
@@ -58,83 +83,89 @@ function vaultOf({ value, wrong }: Entry<FilePlan>, wanted: Wanted, { known }: C
   return meant.name;
 }
 
-/** Applications are frozen around a snapshot only; a snapshot of MySQL always freezes. */
+/** A snapshot of MySQL always freezes. */
+const alwaysFreezes = (source: SourceSettings) => source.kind === 'mysql' && source.method === 'snapshot';
+
+/** Applications are frozen around a snapshot only. */
 function checkFreeze({ value, wrong }: Entry<FilePlan>, source: SourceSettings): void {
-  const freezes = source.kind === 'mysql' && source.method === 'snapshot';
-  if (value.consistency?.freeze && !freezes && (source.kind === 'command' || 'method' in source))
+  if (value.consistency?.freeze && !alwaysFreezes(source) && (source.kind === 'command' || 'method' in source))
     wrong('/consistency/freeze', `a backup of ${source.kind} is its own way to be consistent: nothing is frozen around it`);
 }
 
-function expectPaths({ wrong }: Entry<FilePlan>, source: SourceSettings): void {
-  if (!('paths' in source)) return;
-  const missing = source.paths.findIndex((path) => !existsSync(path));
-  if (missing >= 0) wrong(`/source/paths/${missing}`, `the path ${source.paths[missing]} does not exist; allowMissing: true accepts that`);
-}
+const freezesOf = (value: FilePlan, before: Plan | undefined, source: SourceSettings): boolean =>
+  alwaysFreezes(source) || (value.consistency?.freeze ?? (before?.consistency ?? defaultConsistency).freeze);
 
 function creation({ value }: Entry<FilePlan>, vault: string, wanted: Wanted): Step {
-  const body = { ...value, vault, source: inputOf(value.source, wanted, true) };
+  const { heartbeatFile, ...rest } = value;
+  // Judged above; the agent says in its schema what goes together, the file in its own.
+  const body = { ...rest, vault, source: inputOf(value.source, wanted, true), ...heartbeatFrom(heartbeatFile, wanted) } as PlanCreate;
   return {
     kind: 'plan',
     name: value.name,
     action: 'created',
     changes: [],
-    run: async (client) => {
-      await client.call('planCreate', { body });
-      return undefined;
-    },
+    uses: [],
+    run: async (client) => void (await client.call('planCreate', { body })),
   };
 }
 
 function changing(
   { value }: Entry<FilePlan>,
   before: Plan,
-  vault: string,
-  same: boolean,
+  { source, vault, timing, window }: Settled,
   wanted: Wanted,
   { renewSecrets }: Circumstances,
 ): Step {
-  const { name, description, allowMissing } = value;
-  const renews = renewSecrets && namesSecret(value.source);
-  const consistency = Object.entries(value.consistency ?? {}).filter(
-    ([key, wish]) => wish !== before.consistency[key as keyof Plan['consistency']],
+  const { name, description, allowMissing, retries, spreadMinutes, missed, maxAgeHours, heartbeatFile } = value;
+  const plain = differences(
+    { ...before, vault: before.vaultName },
+    { description, vault, window, retries, spreadMinutes, missed, maxAgeHours },
   );
-  const changes = {
-    ...(description !== undefined && description !== before.description && { description }),
-    ...(vault !== before.vaultName && { vault }),
-    ...((!same || renews) && { source: inputOf(value.source, wanted, true) }),
-    ...(consistency.length > 0 && { consistency: Object.fromEntries(consistency) as FilePlan['consistency'] & object }),
+  const reads = [...sourceChanges(before.source as SourceSettings, source), ...renewedSecret(value, renewSecrets)];
+  // As the agent keeps it, whatever was asked.
+  const consistency = { ...value.consistency, ...(value.consistency && alwaysFreezes(source) && { freeze: true }) };
+  const inner = {
+    consistency: differences(before.consistency, consistency, 'consistency.'),
+    hooks: differences(before.hooks, value.hooks ?? {}, 'hooks.'),
+    limits: differences(before.limits, value.limits ?? {}, 'limits.'),
   };
-  const changed = namesOf(changes);
+  const heartbeat = heartbeatChanges(before, heartbeatFile, renewSecrets);
+  const changes = [...plain, ...reads, ...timing.changes, ...Object.values(inner).flat(), ...heartbeat];
+  const body = {
+    ...bodyOf(plain),
+    ...timing.body,
+    ...(reads.length > 0 && { source: inputOf(value.source, wanted, true) }),
+    ...Object.fromEntries(Object.entries(inner).flatMap(([key, list]) => (list.length > 0 ? [[key, bodyOf(list, `${key}.`)]] : []))),
+    ...(heartbeat.length > 0 && heartbeatFrom(heartbeatFile, wanted)),
+    ...(allowMissing && { allowMissing }),
+  };
   return {
     kind: 'plan',
     name,
-    action: changed.length > 0 ? 'changed' : 'unchanged',
-    changes: changed,
+    action: changes.length > 0 ? 'changed' : 'unchanged',
+    changes,
+    uses: [],
     run: async (client) => {
-      const body = { ...changes, ...(allowMissing && { allowMissing }) };
-      if (changed.length > 0) await client.call('planUpdate', { params: { id: before.id }, body });
-      return undefined;
+      if (changes.length > 0) await client.call('planUpdate', { params: { id: before.id }, body });
     },
   };
 }
 
-const namesSecret = (source: FileSource): boolean =>
-  source.kind === 'bucket' ? source.credentialsFile !== undefined : 'passwordFile' in (('server' in source && source.server) || {});
+const sourceChanges = (before: SourceSettings, source: SourceSettings): readonly Change[] =>
+  isDeepStrictEqual(source, before) ? [] : wholeDifferences(before, source, 'source.');
 
-/** What the RPC takes: paths of files from the folder of the file; secrets only where they are wanted. */
-function inputOf(source: FileSource, wanted: Wanted, withSecrets = false): SourceInput {
-  if (source.kind === 'bucket') {
-    const { credentialsFile, ...rest } = source;
-    if (!withSecrets || credentialsFile === undefined) return rest;
-    const path = wanted.path(credentialsFile);
-    return { ...rest, credentials: parseCredentials(readTextFile(path), path) };
-  }
-  if (source.kind !== 'mysql' && source.kind !== 'postgres' && source.kind !== 'redis') return source;
-  if (source.server === undefined) return source as SourceInput;
-  const { passwordFile, ca, ...address } = source.server;
-  const password = withSecrets && passwordFile !== undefined ? readKeyFile(wanted.path(passwordFile)) : undefined;
-  return {
-    ...source,
-    server: { ...address, ...(ca !== undefined && { ca: wanted.path(ca) }), ...(password !== undefined && { password }) },
-  } as SourceInput;
+function renewedSecret({ source }: FilePlan, renewSecrets: boolean): readonly Change[] {
+  const file = renewSecrets ? secretFile(source) : undefined;
+  return file === undefined ? [] : [secretChange('source.secret', true, file)];
+}
+
+function heartbeatChanges({ hasHeartbeat }: Plan, file: string | null | undefined, renewSecrets: boolean): readonly Change[] {
+  if (file === null) return hasHeartbeat ? [{ field: 'heartbeat', before: 'the one that is stored', after: null }] : [];
+  return file !== undefined && (renewSecrets || !hasHeartbeat) ? [secretChange('heartbeat', hasHeartbeat, file)] : [];
+}
+
+/** Its addresses, one a line. Throws what the file has wrong with it. */
+function heartbeatFrom(file: string | null | undefined, wanted: Wanted): Pick<PlanUpdate, 'heartbeat'> {
+  if (file === undefined) return {};
+  return file === null ? { heartbeat: null } : planExtras({ heartbeatFile: wanted.path(file) }, 'agentcli plan create --help');
 }

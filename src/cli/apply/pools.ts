@@ -5,9 +5,10 @@ import type { Place } from '../../model/pool.ts';
 import type { Pool } from '../../rpc/schemas-pools.ts';
 import { parseCredentials } from '../credentials.ts';
 import { readTextFile } from '../files.ts';
+import { bodyOf, differences, secretChange } from './change.ts';
 import { type Entry, judged, type Wanted } from './read.ts';
 import type { FilePool } from './schema.ts';
-import { type Circumstances, namesOf, type Step } from './step.ts';
+import type { Circumstances, Step } from './step.ts';
 
 export function poolSteps(wanted: Wanted, circumstances: Circumstances): readonly Step[] {
   const taken = circumstances.known.pools.map(({ name, place }) => ({ name, place: place as Place }));
@@ -34,10 +35,8 @@ function binding(entry: Entry<FilePool>, place: Place, wanted: Wanted): Step {
     name: body.name,
     action: 'created',
     changes: [],
-    run: async (client) => {
-      await client.call('poolBind', { body: { ...body, ...credentials } });
-      return undefined;
-    },
+    uses: [],
+    run: async (client) => void (await client.call('poolBind', { body: { ...body, ...credentials } })),
   };
 }
 
@@ -46,21 +45,18 @@ function changing(entry: Entry<FilePool>, before: Pool, place: Place, wanted: Wa
   if (!isDeepStrictEqual(withoutTrust(place), withoutTrust(before.place)))
     entry.wrong('/place', `the pool ${name} is bound to ${before.location}, and a pool does not move: choose another name for this place`);
   const caPem = asked.type === 's3' && before.place.type === 's3' && asked.caPem !== before.place.caPem ? asked.caPem : undefined;
-  const changes = {
-    ...(remark !== undefined && remark !== before.remark && { remark }),
-    ...(bandwidth !== undefined && bandwidth !== before.bandwidth && { bandwidth }),
-    ...(caPem !== undefined && { caPem }),
-    ...((renewSecrets || !before.hasCredentials) && credentialsOf(credentialsFile, wanted)),
-  };
-  const changed = namesOf(changes);
+  const open = differences({ ...before, caPem: before.place.type === 's3' ? before.place.caPem : '' }, { remark, bandwidth, caPem });
+  const renews = credentialsFile !== undefined && (renewSecrets || !before.hasCredentials);
+  const credentials = renews ? credentialsOf(credentialsFile, wanted) : {};
+  const changes = [...open, ...(renews ? [secretChange('credentials', before.hasCredentials, credentialsFile)] : [])];
   return {
     kind: 'pool',
     name,
-    action: changed.length > 0 ? 'changed' : 'unchanged',
-    changes: changed,
+    action: changes.length > 0 ? 'changed' : 'unchanged',
+    changes,
+    uses: [],
     run: async (client) => {
-      if (changed.length > 0) await client.call('poolUpdate', { params: { id: before.id }, body: changes });
-      return undefined;
+      if (changes.length > 0) await client.call('poolUpdate', { params: { id: before.id }, body: { ...bodyOf(open), ...credentials } });
     },
   };
 }

@@ -28,6 +28,7 @@ interface Filters extends ListOptions {
   readonly server?: string;
   readonly type?: string;
   readonly kind?: Backup['kind'];
+  readonly replica?: boolean;
 }
 
 export function addBackup(noun: Command, session: Session): void {
@@ -49,6 +50,8 @@ export function addBackup(noun: Command, session: Session): void {
     .option('--server <host>', 'only backups of this host')
     .option('--type <type>', 'only backups of this source (files, disk, command)')
     .addOption(choice('--kind <kind>', 'only manual, scheduled or foreign ones', kinds).helpGroup('Filters:'))
+    .option('--replica', 'only copies of backups of other vaults')
+    .option('--no-replica', 'no copies')
     .action((options: Filters) => listBackups(session, options));
 
   verb(noun, 'show <backup>', 'show a backup', 'agentcli backup show 8c1f2e9a').action(async (id: string) =>
@@ -59,11 +62,16 @@ export function addBackup(noun: Command, session: Session): void {
   addBackupRestore(noun, session);
 
   waitOptions(
-    verb(noun, 'delete <backup>', 'delete a backup; no other is harmed', 'agentcli backup delete 8c1f2e9a').option(
-      '-y, --yes',
-      'do not ask',
-    ),
-  ).action(async (id: string, options: WaitOptions & { readonly yes?: boolean }) => {
+    verb(
+      noun,
+      'delete <backup>',
+      'delete a backup; it can be taken back for 24 hours, and no other is harmed',
+      'agentcli backup delete 8c1f2e9a',
+      'agentcli backup delete 8c1f2e9a --now --wait',
+    )
+      .option('--now', 'at once and for good')
+      .option('-y, --yes', 'do not ask'),
+  ).action(async (id: string, options: WaitOptions & { readonly yes?: boolean; readonly now?: boolean }) => {
     const client = await session.agent();
     const backup = await client.call('backupShow', { params: { id } });
     const { confirmDestruction } = await import('../prompt.ts');
@@ -71,16 +79,30 @@ export function addBackup(noun: Command, session: Session): void {
     await confirmDestruction(
       session.terminal,
       `deleting the backup ${shortId(backup.id)}`,
-      `Delete the backup ${name} for ever?`,
+      `Delete the backup ${name}${options.now ? ' for ever' : ''}?`,
       options.yes,
     );
-    await startedTask(session, await client.call('backupDelete', { params: { id: backup.id } }), options);
+    const deleted = await client.call('backupDelete', { params: { id: backup.id }, query: options.now ? { now: true } : {} });
+    if (deleted.task) return startedTask(session, deleted.task, options);
+    if (session.json) return session.printJson(deleted);
+    const { deleteAt } = deleted.backup;
+    session.print(`backup ${name} deleted\n`);
+    if (deleteAt !== null)
+      session.remark(`until ${formatTime(deleteAt)} it can be taken back: agentcli backup undelete ${shortId(backup.id)}\n`);
   });
+
+  verb(noun, 'undelete <backup>', 'take a deletion back, within 24 hours', 'agentcli backup undelete 8c1f2e9a').action(
+    async (id: string) => {
+      const backup = await (await session.agent()).call('backupUndelete', { params: { id } });
+      if (session.json) session.printJson(backup);
+      else session.print(`backup ${printable(backup.name) || shortId(backup.id)} is ${backup.state} again\n`);
+    },
+  );
 }
 
 async function listBackups(session: Session, options: Filters): Promise<void> {
   const client: Client = await session.agent();
-  const { state, vault, plan, server, type, kind } = options;
+  const { state, vault, plan, server, type, kind, replica } = options;
   const filters = {
     ...(state && { state }),
     ...(vault && { vault }),
@@ -88,6 +110,7 @@ async function listBackups(session: Session, options: Filters): Promise<void> {
     ...(server && { server }),
     ...(type && { type }),
     ...(kind && { kind }),
+    ...(replica !== undefined && { replica }),
   };
   const page = await readPages(options, (query) => client.call('backupList', { query: { ...query, ...filters } }));
   const { nameText, stateText } = await import('../print.ts');
@@ -136,6 +159,8 @@ async function printBackup(session: Session, backup: Backup): Promise<void> {
     ['Source', backup.source ?? undefined],
     ['Consistency', consistencyLine(backup)],
     ['Kind', `${backup.kind}${backup.full ? ', full' : ''}`],
+    ['Kept by', backup.keep ?? undefined],
+    ['Goes at', backup.deleteAt === null ? undefined : formatTime(backup.deleteAt)],
     ['Paths', backup.paths.map(printable).join('\n')],
     ['Size', backup.sizeBytes > 0 ? formatSize(backup.sizeBytes) : undefined],
     [

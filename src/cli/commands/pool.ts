@@ -16,6 +16,7 @@ interface BindOptions extends StoreOptions {
   readonly type: 'local' | 's3';
   readonly path?: string;
   readonly create?: boolean;
+  readonly objectLock?: boolean;
   readonly endpoint?: string;
   readonly bucket?: string;
   readonly prefix?: string;
@@ -36,6 +37,7 @@ export function addPool(noun: Command, session: Session): void {
       .addOption(choice('--type <type>', 'directory or bucket', ['local', 's3']).makeOptionMandatory())
       .option('--path <dir>', 'local: the directory', absolutePath)
       .option('--create', 'make the directory or bucket if it is missing')
+      .option('--object-lock', 's3: for immutable vaults; with --create the bucket is made with Object Lock')
       .option('--bandwidth <n>', 'limit in bytes a second (20M); 0 for none', parseBandwidth)
       .option('--remark <text>', 'a remark')
       .addOption(endpoint)
@@ -44,12 +46,13 @@ export function addPool(noun: Command, session: Session): void {
   ).action(async (name: string, options: BindOptions, command: Command) => {
     const place = placeOf(options, helpOf(command));
     const credentials = place.type === 's3' ? await storeCredentials(session, options, `the bucket ${place.bucket ?? 'dbs'}`) : undefined;
-    const { create, bandwidth, remark } = options;
+    const { create, objectLock, bandwidth, remark } = options;
     const body = {
       name,
       place,
       ...(credentials && { credentials }),
       ...(create && { create }),
+      ...(objectLock && { objectLock }),
       ...(bandwidth !== undefined && { bandwidth }),
       ...(remark !== undefined && { remark }),
     };
@@ -73,6 +76,7 @@ export function addPool(noun: Command, session: Session): void {
         { title: 'LOCATION', value: (pool: Pool) => printable(pool.location), flexible: true },
         { title: 'BANDWIDTH', value: (pool: Pool) => bandwidthText(pool), align: 'right' as const },
         { title: 'VAULTS', value: (pool: Pool) => String(pool.vaults), align: 'right' as const },
+        { title: 'PLANS', value: (pool: Pool) => String(pool.plans), align: 'right' as const },
       ];
       await printList(session, page, () => columns, 'no pool yet: agentcli pool bind --help');
     });
@@ -138,7 +142,7 @@ function placeOf(options: BindOptions, help: string): PlaceInput {
   const lacks = (flag: string): never => fail('USAGE_ARGUMENT', { detail: `a pool of type ${type} needs ${flag}`, help });
   const foreign = (flag: string): never => fail('USAGE_ARGUMENT', { detail: `${flag} does not go with --type ${type}`, help });
   if (type === 'local') {
-    const strange = (['endpoint', 'bucket', 'prefix', 'region', 'addressing', 'caFile', 'credentialsFile'] as const).find(
+    const strange = (['objectLock', 'endpoint', 'bucket', 'prefix', 'region', 'addressing', 'caFile', 'credentialsFile'] as const).find(
       (key) => options[key] !== undefined,
     );
     if (strange) foreign(flagOf(strange));
@@ -184,6 +188,7 @@ async function printPool(session: Session, pool: Pool): Promise<void> {
         ['Credentials', place.type === 's3' ? (pool.hasCredentials ? 'stored' : 'none') : undefined],
         ['Bandwidth', bandwidthText(pool)],
         ['Vaults', String(pool.vaults)],
+        ['Plans', String(pool.plans)],
         ['Remark', printable(pool.remark)],
         ['Checked', formatTime(pool.checkedAt)],
         ['Bound', formatTime(pool.createdAt)],

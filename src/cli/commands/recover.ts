@@ -17,7 +17,7 @@ import {
   summaryLine,
 } from '../entries.ts';
 import { formatSize, formatTime, shortId, shortIds } from '../format.ts';
-import { absolutePath, collect } from '../parse.ts';
+import { absolutePath, collect, parseTime } from '../parse.ts';
 import { openProgress } from '../progress.ts';
 import { openRate } from '../rate.ts';
 import { findRecoveryKey } from '../recovery-key.ts';
@@ -33,12 +33,17 @@ import { helpOf } from './pool.ts';
 
 interface OpenOptions extends StoreOptions {
   readonly recoveryKeyFile?: string;
+  readonly at?: number;
 }
 
 const latest = 'latest';
 
 function open(command: Command): Command {
-  return storeOptions(command.option('--recovery-key-file <file>', 'file with the recovery key; else the environment, else a question'));
+  return storeOptions(
+    command
+      .option('--recovery-key-file <file>', 'file with the recovery key; else the environment, else a question')
+      .option('--at <time>', 'as the vault was then, from the versions that its bucket keeps', parseTime),
+  );
 }
 
 export function addRecover(noun: Command, session: Session): void {
@@ -139,7 +144,9 @@ async function openVault(session: Session, location: string, options: OpenOption
   const { place, path } = engine.locate(isBucket ? location : absolutePath(location), storeDetails(options));
   const credentials = isBucket ? await storeCredentials(session, options, location) : undefined;
   const password = await findRecoveryKey(session, options.recoveryKeyFile);
-  return { engine, vault: { pool: { id: '', place, bandwidth: 0, ...(credentials && { credentials }) }, path, password } };
+  const { at } = options;
+  const pool = { id: '', place, bandwidth: 0, ...(credentials && { credentials }) };
+  return { engine, vault: { pool, path, password, ...(at !== undefined && { at }) } };
 }
 
 interface RunOptions {

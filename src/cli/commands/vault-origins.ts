@@ -1,16 +1,20 @@
 // agentcli vault create, vault attach: where vaults come from.
 import type { Command } from 'commander';
 import { plural } from '../format.ts';
-import { absolutePath, parseCapacity } from '../parse.ts';
+import { absolutePath, parseCapacity, parseCount } from '../parse.ts';
 import { findRecoveryKey, tellKey, withNewKey } from '../recovery-key.ts';
 import type { Session } from '../session.ts';
 import { type StoreOptions, storeCredentials, storeDetails, storeOptions } from '../store-options.ts';
 import { printable } from '../terminal.ts';
-import { verb } from '../verb.ts';
+import { choice, verb } from '../verb.ts';
 
 interface CreateOptions {
+  readonly type?: 'any' | 'server' | 'disk' | 'file';
+  readonly spec?: 'server' | 'application-consistent';
+  readonly protection?: 'backup' | 'replication';
   readonly pool?: string;
   readonly capacity?: number;
+  readonly immutable?: number;
   readonly description?: string;
   readonly recoveryKeyFile?: string;
 }
@@ -20,6 +24,7 @@ interface AttachOptions extends StoreOptions {
   readonly name?: string;
   readonly description?: string;
   readonly capacity?: number;
+  readonly immutable?: number;
   readonly takeOverConfig?: boolean;
 }
 
@@ -32,6 +37,10 @@ export function addVaultOrigins(noun: Command, session: Session): void {
   )
     .option('--pool <pool>', 'may be left out while there is just one')
     .option('--capacity <gb>', 'GB, or TB with a T; 100 if not given', parseCapacity)
+    .addOption(choice('--type <type>', 'what may be backed up into it: any, if not given', ['any', 'server', 'disk', 'file']))
+    .addOption(choice('--spec <spec>', 'server: applications are not frozen for its backups', ['server', 'application-consistent']))
+    .addOption(choice('--protection <kind>', 'replication: for copies of backups', ['backup', 'replication']))
+    .option('--immutable <days>', 'nobody can remove a backup for so many days; needs a bucket with Object Lock', parseCount)
     .option('--description <text>', 'at most 255 characters')
     .option('--recovery-key-file <file>', 'a new file for the recovery key (mode 0600); it is a restic password file, too')
     .action((name: string | undefined, options: CreateOptions) => createVault(session, name, options));
@@ -46,6 +55,7 @@ export function addVaultOrigins(noun: Command, session: Session): void {
     )
       .option('--recovery-key-file <file>', 'file with the recovery key or restic’s password; else the environment, else a question')
       .option('--name <name>', 'name of the vault here')
+      .option('--immutable <days>', 'nobody can remove a backup for so many days; needs a bucket with Object Lock', parseCount)
       .option('--description <text>', 'at most 255 characters')
       .option('--capacity <gb>', 'GB, or TB with a T; 100 if not given', parseCapacity)
       .option('--take-over-config', 'make the plans again that its last backup knew'),
@@ -53,11 +63,15 @@ export function addVaultOrigins(noun: Command, session: Session): void {
 }
 
 async function createVault(session: Session, name: string | undefined, options: CreateOptions): Promise<void> {
-  const { pool, capacity, description } = options;
+  const { pool, capacity, description, immutable, type, spec, protection } = options;
   const body = {
+    ...(type && { type }),
+    ...(spec && { spec }),
+    ...(protection && { protection }),
     ...(name !== undefined && { name }),
     ...(pool !== undefined && { pool }),
     ...(capacity !== undefined && { capacityGb: capacity }),
+    ...(immutable !== undefined && { immutableDays: immutable }),
     ...(description !== undefined && { description }),
   };
   const create = async () => (await session.agent()).call('vaultCreate', { body });
@@ -71,7 +85,7 @@ async function createVault(session: Session, name: string | undefined, options: 
 }
 
 async function attachVault(session: Session, location: string, options: AttachOptions): Promise<void> {
-  const { name, description, capacity, takeOverConfig } = options;
+  const { name, description, capacity, immutable, takeOverConfig } = options;
   const isBucket = location.startsWith('s3:');
   const credentials = isBucket ? await storeCredentials(session, options, location) : undefined;
   const body = {
@@ -82,6 +96,7 @@ async function attachVault(session: Session, location: string, options: AttachOp
     ...(name !== undefined && { name }),
     ...(description !== undefined && { description }),
     ...(capacity !== undefined && { capacityGb: capacity }),
+    ...(immutable !== undefined && { immutableDays: immutable }),
     ...(takeOverConfig && { takeOver: true }),
   };
   const attached = await (await session.agent()).call('vaultAttach', { body });

@@ -1,46 +1,52 @@
 // agentcli vault …
 import type { Command } from 'commander';
-import type { Vault, VaultState } from '../../rpc/schemas-vaults.ts';
-import { formatSize, formatTime, plural, shortId } from '../format.ts';
+import type { Vault, VaultState, VaultType } from '../../rpc/schemas-vaults.ts';
+import { formatSize, formatTime, plural } from '../format.ts';
 import { printList, readPages } from '../list.ts';
 import { parseCapacity, parsePercent, parseSubset } from '../parse.ts';
 import type { Session } from '../session.ts';
 import { startedTask } from '../start.ts';
-import { type Paint, printable } from '../terminal.ts';
+import type { Paint } from '../terminal.ts';
 import { choice, type ListOptions, listOptions, verb, type WaitOptions, waitOptions } from '../verb.ts';
 import { addVaultKeys } from './vault-keys.ts';
 import { addVaultOrigins } from './vault-origins.ts';
+import { printVault, usageText } from './vault-print.ts';
+import { addVaultRecover } from './vault-recover.ts';
+import { addVaultResources } from './vault-resources.ts';
 
 const states = ['creating', 'available', 'locked', 'deleting', 'error'] as const satisfies readonly VaultState[];
-/** Capacities are counted in GiB, as the sizes beside them. */
-const gib = 1024 ** 3;
+const vaultTypes = ['any', 'server', 'disk', 'file'] as const satisfies readonly VaultType[];
 
 interface Filters extends ListOptions {
   readonly state?: VaultState;
   readonly pool?: string;
+  readonly type?: VaultType;
 }
 
 export function addVault(noun: Command, session: Session): void {
   addVaultOrigins(noun, session);
+  addVaultRecover(noun, session, async (input) => (await session.agent()).call('vaultRecover', input));
 
   listOptions(verb(noun, 'list', 'list vaults', 'agentcli vault list'))
     .addOption(choice('--state <state>', 'only vaults in this state', states).helpGroup('Filters:'))
+    .addOption(choice('--type <type>', 'only vaults of this type', vaultTypes).helpGroup('Filters:'))
     .option('--pool <pool>', 'only vaults in this pool')
     .action(async (options: Filters) => {
       const client = await session.agent();
-      const { state, pool } = options;
+      const { state, pool, type } = options;
       const page = await readPages(options, (query) =>
-        client.call('vaultList', { query: { ...query, ...(state && { state }), ...(pool && { pool }) } }),
+        client.call('vaultList', { query: { ...query, ...(state && { state }), ...(pool && { pool }), ...(type && { type }) } }),
       );
       const { stateText } = await import('../print.ts');
       const columns = [
         { title: 'NAME', value: (vault: Vault, paint: Paint) => paint('bold', vault.name), flexible: true },
         { title: 'STATE', value: (vault: Vault, paint: Paint) => stateText(vault.state, paint) },
+        { title: 'TYPE', value: (vault: Vault) => vault.type },
         { title: 'POOL', value: (vault: Vault) => vault.poolName },
-        { title: 'USED', value: (vault: Vault) => formatSize(vault.usedBytes), align: 'right' as const },
-        { title: 'CAPACITY', value: (vault: Vault) => formatSize(vault.capacityGb * gib), align: 'right' as const },
+        { title: 'USED/TOTAL', value: usageText, align: 'right' as const },
         { title: 'BACKUPS', value: (vault: Vault) => String(vault.backups), align: 'right' as const },
         { title: 'PLANS', value: (vault: Vault) => String(vault.plans), align: 'right' as const },
+        { title: 'RESOURCES', value: (vault: Vault) => String(vault.resources), align: 'right' as const },
         { title: 'CREATED', value: (vault: Vault) => formatTime(vault.createdAt) },
       ];
       await printList(session, page, () => columns, 'no vault yet: agentcli vault create --help');
@@ -96,6 +102,7 @@ export function addVault(noun: Command, session: Session): void {
     await startedTask(session, await (await session.agent()).call('vaultUnlock', { params: { id }, body }), options);
   });
 
+  addVaultResources(noun, session);
   addVaultKeys(noun, session);
 
   waitOptions(
@@ -109,33 +116,4 @@ export function addVault(noun: Command, session: Session): void {
     await confirmDestruction(session.terminal, `deleting the vault ${vault.name}`, question, options.yes);
     await startedTask(session, await client.call('vaultDelete', { params: { id: vault.id } }), options);
   });
-}
-
-export async function printVault(session: Session, vault: Vault): Promise<void> {
-  if (session.json) return session.printJson(vault);
-  const { barText, detailsText, stateText } = await import('../print.ts');
-  const { paint } = session.terminal;
-  const share = vault.usedBytes / (vault.capacityGb * gib);
-  const bar = paint(share > 0.9 ? 'red' : share > 0.8 ? 'yellow' : 'green', barText(share, 24));
-  const keys = vault.keys.map(
-    ({ id, created, hostname, username, current, recovery }) =>
-      `${paint('cyan', shortId(id))}  ${formatTime(created)}  ${printable(`${username}@${hostname}`)}${paint('dim', current ? '  in use' : recovery ? '  recovery key' : '')}`,
-  );
-  const rows = [
-    ['Detail', printable(vault.stateDetail)],
-    ['ID', vault.id],
-    ['Description', printable(vault.description)],
-    ['Pool', vault.poolName],
-    ['Location', printable(vault.location)],
-    ['Repository', vault.repositoryId],
-    [
-      'Used',
-      `${bar} ${formatSize(vault.usedBytes)} of ${formatSize(vault.capacityGb * gib)} (${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %)`,
-    ],
-    ['Backups', String(vault.backups)],
-    ['Plans', String(vault.plans)],
-    ['Keys', keys.join('\n')],
-    ['Created', formatTime(vault.createdAt)],
-  ] as const;
-  session.print(detailsText(`vault ${paint('bold', vault.name)} ${stateText(vault.state, paint)}`, rows, paint));
 }
