@@ -1,4 +1,4 @@
-// npm run bench [-- --runs N --only disk,files,s3,idle,stall,databases --keep DIR]: Stillpoint and stock restic in turn, in one run, on the same data.
+// npm run bench [-- --runs N --only disk,files,s3,idle,stall,databases,lists --keep DIR]: Stillpoint and stock restic in turn, in one run, on the same data.
 // Prints medians and ratios and writes test/bench/results.md. Nothing here decides a test: machines are noisy.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
@@ -9,6 +9,7 @@ import { startRadosgw } from '../beds/radosgw.ts';
 import { type Contender, type Measured, type Place, restic, stillpoint } from './contenders.ts';
 import { makeFiles, makeImage } from './data.ts';
 import { measureDatabases } from './databases.ts';
+import { measureLists } from './lists.ts';
 import { measureStall } from './stall.ts';
 
 const { values } = parseArgs({
@@ -137,6 +138,7 @@ try {
   if (wanted.has('idle')) await idleRow();
   if (wanted.has('stall')) await measureStall(5, ['plain', 'slow', 'report']);
   if (wanted.has('databases')) await measureDatabases(runs);
+  if (wanted.has('lists')) await measureLists();
 } finally {
   if (!values.keep) rmSync(root, { recursive: true, force: true });
 }

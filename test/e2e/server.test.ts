@@ -25,7 +25,7 @@ beforeAll(async () => {
   mkdirSync(join(top, 'agent'));
   agent = await startAgent(join(top, 'agent'), { AGENT_TASK_SCRIPT: path('test/beds/rdtask-server.ts') });
   await agent.client.call('poolBind', { body: { name: 'here', place: { type: 'local', path: join(top, 'pool') }, create: true } });
-  await agent.client.call('vaultCreate', { body: { name: 'main' } });
+  await agent.client.call('vaultCreate', { body: { name: 'main', capacityGb: 100_000 } });
 });
 afterAll(async () => {
   await agent.stop();

@@ -85,8 +85,8 @@ describe('no space left', () => {
     disk.fill();
     await expect(stock.run('forget', second.backupId!)).rejects.toThrow('no space left'); // stock restic cannot even begin
 
-    const remove = await agent.client.call('backupDelete', { params: { id: second.backupId! } });
-    expect(await agent.wait(remove)).toMatchObject({ state: 'done' });
+    const remove = await agent.client.call('backupDelete', { params: { id: second.backupId! }, query: { now: true } });
+    expect(await agent.wait(remove.task!)).toMatchObject({ state: 'done' });
     const pruned = await agent.wait(await agent.client.call('vaultPrune', { params: { id: 'v1' }, body: { maxUnusedPercent: 0 } }));
     expect(pruned).toMatchObject({ state: 'done', result: { prune: { dryRun: false } } });
     expect(pruned.result!.prune!.bytesFreed).toBeGreaterThan(19_000_000);
