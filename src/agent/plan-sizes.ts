@@ -5,7 +5,6 @@ import type { Plan, SourceSettings } from '../model/plan.ts';
 import { resourcesOf } from '../model/resource.ts';
 import { chooseDisks } from '../sources/server/choose.ts';
 import type { State } from '../state/state.ts';
-import { equals, oneOf } from '../state/table.ts';
 
 /** Bytes by the name of each resource of a plan. */
 export type SizesOf = (plan: Pick<Plan, 'id' | 'source'>) => ReadonlyMap<string, number>;
@@ -40,9 +39,6 @@ export async function measuredSizes(state: State, sources: readonly SourceSettin
   return planSizes(state, new Map(measured.flat()));
 }
 
-function lastSize(state: State, planId: string): number {
-  const filters = [equals('plan_id', planId), oneOf('state', ['available', 'restoring'])];
-  return state.backups.where(filters, 'time DESC', 1)[0]?.sizeBytes ?? 0;
-}
+const lastSize = (state: State, planId: string): number => state.backups.lastGood(planId)?.sizeBytes ?? 0;
 
 const sum = (sizes: readonly number[]) => sizes.reduce((total, size) => total + size, 0);

@@ -5,7 +5,7 @@ import { retentionText } from '../model/retention-rule.ts';
 import { nextStart, scheduleText } from '../model/starts.ts';
 import type { Plan } from '../rpc/schemas.ts';
 import type { State } from '../state/state.ts';
-import { equals, oneOf } from '../state/table.ts';
+import { equals } from '../state/table.ts';
 import type { TaskRow } from '../state/tasks.ts';
 import { spreadOf } from './spread.ts';
 
@@ -14,7 +14,6 @@ export function planView(state: State, row: PlanRow): Plan {
   const vault = state.vaults.get(row.vaultId);
   const effective = ruleOf(state, row);
   const last = state.tasks.where([equals('plan_id', row.id), equals('type', 'backup')], 'created_at DESC, rowid DESC', 1)[0];
-  const good = state.backups.where([equals('plan_id', row.id), oneOf('state', ['available', 'restoring'])], 'time DESC', 1)[0];
   return {
     ...rest,
     ...planState(state, row, last),
@@ -33,7 +32,7 @@ export function planView(state: State, row: PlanRow): Plan {
     hasHeartbeat: heartbeat !== null,
     backups: state.backups.count([equals('plan_id', row.id)]),
     lastTask: last ? { id: last.id, state: last.state, endedAt: last.endedAt } : null,
-    lastGoodAt: good?.time ?? null,
+    lastGoodAt: state.backups.lastGood(row.id)?.time ?? null,
   };
 }
 

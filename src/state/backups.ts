@@ -46,6 +46,8 @@ export interface BackupRow {
 export interface BackupTable extends Table<BackupRow> {
   /** Of every plan that has automatic backups, also of those that are gone. */
   plansWithAutomatic(): readonly string[];
+  /** The plan's newest backup that can be restored: its time (ms) and size (bytes), without the rest of its row. */
+  lastGood(planId: string): { readonly time: number; readonly sizeBytes: number } | undefined;
 }
 
 export const createBackupTable = (database: Database): BackupTable => ({
@@ -90,4 +92,11 @@ export const createBackupTable = (database: Database): BackupTable => ({
   }),
   plansWithAutomatic: () =>
     database.all("SELECT DISTINCT plan_id FROM backups WHERE kind = 'auto' AND plan_id IS NOT NULL").map((row) => String(row['plan_id'])),
+  lastGood(planId) {
+    const row = database.get(
+      "SELECT time, size_bytes FROM backups WHERE plan_id = :planId AND state IN ('available', 'restoring') ORDER BY time DESC LIMIT 1",
+      { planId },
+    );
+    return row && { time: Number(row['time']), sizeBytes: Number(row['size_bytes']) };
+  },
 });

@@ -84,6 +84,14 @@ export function createTable<T extends { readonly id: string }>(database: Databas
   const select = (filters: readonly Filter[], tail: string, extra: Row = {}) =>
     database.all(`SELECT * FROM ${table}${clause(filters)} ${tail}`, { ...merged(filters), ...extra }).map(decode);
 
+  /** Rows that are passed over cost time, too: a page of the second half is read from the end. */
+  function pageFrom(filters: readonly Filter[], total: number, offset: number, limit: number): T[] {
+    const fromEnd = total - offset - limit;
+    const part = (order: string, skip: number) =>
+      select(filters, `ORDER BY ${order} LIMIT :limit_rows OFFSET :offset_rows`, { limit_rows: limit, offset_rows: skip });
+    return fromEnd < offset ? part(reversed(settings.order), fromEnd).reverse() : part(settings.order, offset);
+  }
+
   const self: Table<T> = {
     insert(item) {
       const values = encode(item);
@@ -104,10 +112,7 @@ export function createTable<T extends { readonly id: string }>(database: Databas
       const offset = cursor === undefined ? 0 : Number(cursor);
       if (!Number.isSafeInteger(offset) || offset < 0) fail('USAGE', { detail: `${cursor} is no cursor of an earlier page` });
       const total = self.count(filters);
-      const items = select(filters, `ORDER BY ${settings.order} LIMIT :limit_rows OFFSET :offset_rows`, {
-        limit_rows: limit,
-        offset_rows: offset,
-      });
+      const items = pageFrom(filters, total, offset, Math.max(0, Math.min(limit, total - offset)));
       const next = offset + items.length;
       return { items, total, nextCursor: items.length > 0 && next < total ? String(next) : null };
     },
@@ -121,6 +126,12 @@ export function createTable<T extends { readonly id: string }>(database: Databas
     },
   };
   return self;
+}
+
+/** `time DESC, id` to `time, id DESC`. */
+function reversed(order: string): string {
+  const terms = order.split(', ');
+  return terms.map((term) => (term.endsWith(' DESC') ? term.slice(0, -' DESC'.length) : `${term} DESC`)).join(', ');
 }
 
 function clause(filters: readonly Filter[]): string {
