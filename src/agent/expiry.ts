@@ -1,4 +1,5 @@
 // Retention at work: what a plan keeps is judged anew after each of its backups, and what goes is told, audited and removed.
+import { setImmediate } from 'node:timers/promises';
 import type { Plan } from '../model/plan.ts';
 import { type InForce, judgeRetention, type Kept, type Verdict } from '../model/retention.ts';
 import type { Retention } from '../model/retention-rule.ts';
@@ -16,7 +17,7 @@ export interface Expiry {
   /** Removes what the plan keeps no longer. Nothing while the clock is doubted. */
   expire(planId: string): void;
   /** Every plan, also those that are gone: their backups still expire by their own time. */
-  expireAll(): void;
+  expireAll(): Promise<void>;
 }
 
 export function createExpiry(context: AgentContext, desk: TaskDesk, trust: ClockTrust): Expiry {
@@ -62,8 +63,12 @@ export function createExpiry(context: AgentContext, desk: TaskDesk, trust: Clock
 
   return {
     expire,
-    expireAll() {
-      for (const planId of state.backups.plansWithAutomatic()) expire(planId);
+    async expireAll() {
+      for (const planId of state.backups.plansWithAutomatic()) {
+        expire(planId);
+        // Many plans have many backups: questions of people are answered in between.
+        await setImmediate();
+      }
     },
   };
 }

@@ -65,13 +65,22 @@ export function createSelves(context: AgentContext, desk: TaskDesk): Own {
       { name: 'care', every: minute, work: () => care.tick() },
     ],
     ended(task) {
-      tellTask(context, task);
-      keeper.ended(task);
-      if (task.type !== 'backup' || !task.planId || (task.state !== 'done' && task.state !== 'warnings')) return;
-      state.plans.update(task.planId, { renew: false });
-      const resource = { resourceType: 'backup', resourceId: task.backupId ?? '', resourceName: task.name };
-      context.audit.record({ ...agentItself, trace: 'createBackup', ...resource, result: 'ok' });
-      expiry.expire(task.planId);
+      try {
+        follow(task);
+      } catch (error) {
+        // The task has ended and is written down; what follows from it must not make it end again.
+        context.log.error({ err: error, task: task.id }, 'what follows from the end of a task failed');
+      }
     },
   };
+
+  function follow(task: TaskRow): void {
+    tellTask(context, task);
+    keeper.ended(task);
+    if (task.type !== 'backup' || !task.planId || (task.state !== 'done' && task.state !== 'warnings')) return;
+    state.plans.update(task.planId, { renew: false });
+    const resource = { resourceType: 'backup', resourceId: task.backupId ?? '', resourceName: task.name };
+    context.audit.record({ ...agentItself, trace: 'createBackup', ...resource, result: 'ok' });
+    expiry.expire(task.planId);
+  }
 }
