@@ -1,4 +1,5 @@
 // Who did what, from where, and how it ended; each entry bound to the one before, so that a change or removal shows.
+import type { Trace } from '../model/trace.ts';
 import { newId } from '../state/state.ts';
 import { atLeast } from '../state/table.ts';
 import { type Chain, createChain, type Link } from './audit-chain.ts';
@@ -6,19 +7,6 @@ import { headFileOf, readHead, writeHead } from './audit-head.ts';
 import { resourceOf } from './audit-resource.ts';
 import { type AuditProof, proveTrail } from './audit-verify.ts';
 import type { AgentGround } from './ground.ts';
-
-export interface Trace {
-  readonly actor: string;
-  readonly address: string;
-  /** The guide's trace name. */
-  readonly trace: string;
-  readonly resourceType: string;
-  readonly resourceId: string;
-  readonly resourceName: string;
-  readonly result: 'ok' | 'failed';
-  readonly code?: string;
-  readonly detail?: string;
-}
 
 /** Who acts when nobody asked: the scheduler, retention, the watch over pools. */
 export const agentItself = { actor: 'stillpoint', address: 'local' } as const;

@@ -1,19 +1,7 @@
 // From a request and its answer to what the audit trail keeps of it: names and IDs, never values, so that no secret gets in.
+import type { Trace as Done } from '../model/trace.ts';
 import type { Caller } from './handlers.ts';
 import type { Trace } from './route.ts';
-
-export interface Audited {
-  readonly actor: string;
-  readonly address: string;
-  readonly trace: string;
-  readonly resourceType: string;
-  /** As the caller typed it where the answer does not tell. */
-  readonly resourceId: string;
-  readonly resourceName: string;
-  readonly result: 'ok' | 'failed';
-  readonly code?: string;
-  readonly detail: string;
-}
 
 export interface RequestParts {
   readonly params?: unknown;
@@ -29,7 +17,7 @@ type Fields = Readonly<Record<string, unknown>>;
 const references = ['plan', 'vault', 'pool', 'policy'];
 const longest = 256;
 
-export function auditedOf({ name, resource }: Trace, request: RequestParts, caller: Caller, outcome: Outcome): Audited {
+export function auditedOf({ name, resource }: Trace, request: RequestParts, caller: Caller, outcome: Outcome): Done {
   const { id: typed, ...more } = fieldsOf(request.params);
   const sent = fieldsOf(request.body);
   const answer = 'body' in outcome ? fieldsOf(outcome.body) : {};

@@ -6,7 +6,8 @@ import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, ty
 import { asStillpointError, failure, StillpointError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { shapeOf } from '../base/shape.ts';
-import { type Audited, auditedOf, type RequestParts } from './audited.ts';
+import type { Trace } from '../model/trace.ts';
+import { auditedOf, type RequestParts } from './audited.ts';
 import type { Call, Caller, Handlers, TaskOutput } from './handlers.ts';
 import { type AnswerStore, createIdempotency } from './idempotency.ts';
 import { toDocument } from './problems.ts';
@@ -31,7 +32,7 @@ export interface ServerSettings {
   readonly answers: AnswerStore;
   readonly log: Logger;
   /** Told of every operation that changes something, refused ones too. */
-  readonly audit?: (done: Audited) => void;
+  readonly audit?: (done: Trace) => void;
 }
 
 export interface Server {

@@ -1,19 +1,12 @@
 // The audit trail: rows that are only ever added, each bound to the one before.
+import type { Deed } from '../model/trace.ts';
 import type { Database } from './database.ts';
 import { createTable, type Table } from './table.ts';
 
-export interface AuditRow {
+export interface AuditRow extends Deed {
   readonly id: string;
   readonly seq: number;
   readonly at: number;
-  readonly actor: string;
-  readonly address: string;
-  /** The guide's trace name: createPolicy … */
-  readonly trace: string;
-  readonly resourceType: string;
-  readonly resourceId: string;
-  readonly resourceName: string;
-  readonly result: 'ok' | 'failed';
   /** Of the error, where it failed. */
   readonly code: string | null;
   readonly detail: string;
