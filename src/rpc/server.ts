@@ -6,7 +6,7 @@ import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, ty
 import { asStillpointError, failure, StillpointError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { shapeOf } from '../base/shape.ts';
-import type { Trace } from '../model/trace.ts';
+import type { Trace as Done } from '../model/trace.ts';
 import { auditedOf, type RequestParts } from './audited.ts';
 import type { Call, Caller, Handlers, TaskOutput } from './handlers.ts';
 import { type AnswerStore, createIdempotency } from './idempotency.ts';
@@ -32,7 +32,7 @@ export interface ServerSettings {
   readonly answers: AnswerStore;
   readonly log: Logger;
   /** Told of every operation that changes something, refused ones too. */
-  readonly audit?: (done: Trace) => void;
+  readonly audit?: (done: Done) => void;
 }
 
 export interface Server {

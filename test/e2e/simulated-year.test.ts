@@ -3,6 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { PlanCreate } from '../../src/rpc/schemas.ts';
 import { full } from '../beds/task-runner.ts';
@@ -137,6 +138,47 @@ describe('the agent by itself', () => {
       }
     },
     full ? 3 * 3600_000 : 600_000,
+  );
+});
+
+describe('the agent killed at any moment', () => {
+  it(
+    'B2 B3 B6 is right again after each restart: every start once, what is kept as the rule says, a whole vault',
+    async () => {
+      agent = await clockedAgent(begin, 'readDataDays: 0\n');
+      mkdirSync(join(agent.home, 'pool'));
+      await agent.client.call('poolBind', { body: { name: 'here', place: { type: 'local', path: join(agent.home, 'pool') } } });
+      const { vault, recoveryKey } = await agent.client.call('vaultCreate', { body: { name: 'v1' } });
+      const source: PlanCreate['source'] = { kind: 'files', paths: [agent.tree] };
+      const rule = { schedule: { cron: '0 */6 * * *' }, retention: { count: 3 } };
+      await agent.client.call('planCreate', { body: { name: 'often', vault: 'v1', source, ...rule } });
+      const dues: number[] = [];
+      const first = Date.UTC(2026, 2, 15, 18);
+      for (let moment = first; moment < first + (full ? 7 : 2) * day; moment += 6 * hour) {
+        dues.push(moment);
+        writeFileSync(join(agent.tree, 'changing'), `${moment}`.repeat(1000));
+        agent.set(moment);
+        await sleep(Math.random() * 1500);
+        await agent.stop('SIGKILL');
+        await agent.start();
+        await agent.settled();
+        // A run that died is tried again after five minutes.
+        await agent.advanceTo(moment + 6 * 60_000);
+        await expect.poll(async () => (await available('often'))[0]?.time ?? 0, { timeout: 30_000 }).toBeGreaterThanOrEqual(moment);
+        await agent.settled();
+        expect(await available('often')).toHaveLength(Math.min(3, dues.length));
+      }
+      const starts = await agent.client.call('planStarts', { params: { id: 'often' }, query: { limit: 1000 } });
+      expect(starts.items.map(({ due }) => due).reverse()).toEqual(dues);
+      expect(starts.items.every(({ outcome }) => outcome === 'run')).toBe(true);
+      expect((await agent.client.call('auditVerify', { body: {} })).entries).toBeGreaterThan(dues.length);
+      await agent.stop();
+      const env = { ...process.env, RESTIC_PASSWORD: recoveryKey };
+      expect(execFileSync('restic', ['-r', vault.location, 'check', '--read-data'], { env, encoding: 'utf8' })).toContain(
+        'no errors were found',
+      );
+    },
+    full ? 900_000 : 240_000,
   );
 });
 
