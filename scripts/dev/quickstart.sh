@@ -83,6 +83,8 @@ cat <<TEXT
   $agentcli vault check $vault --read-data --wait
   $agentcli plan create mine --vault $vault --source files --path /etc
   $agentcli backup run mine --wait
+  $agentcli policy create nightly --hours 2 --keep 30 && $agentcli policy apply nightly $vault
+  $agentcli plan show mine
 
   The recovery key in $demo/recovery-key opens the vault on any host, with stock restic too:
   restic -r $demo/pool/$vault/* --password-file $demo/recovery-key snapshots
