@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { isTemporaryName } from '../../src/backends/local-files.ts';
 import { chosen, each, full, noFault, scripts, writeFiles } from '../beds/fault-home.ts';
 import { rsyncDifferences } from '../beds/nasty-tree.ts';
 import type { FaultSettings } from '../beds/rdtask-faulty.ts';
@@ -30,7 +31,9 @@ async function agentBed() {
   writeFiles(tree, 0, 5, 4096);
   await agent.client.call('planCreate', { body: { name: 'p', source: { kind: 'files', paths: [tree] } } });
   const stock: Restic = restic('restic', vault.location, recoveryKey, beds);
-  const locks = () => (existsSync(join(vault.location, 'locks')) ? readdirSync(join(vault.location, 'locks')) : []);
+  // What was cut off while it was written is in no list, and goes by itself a day later.
+  const folder = join(vault.location, 'locks');
+  const locks = () => (existsSync(folder) ? readdirSync(folder).filter((name) => !isTemporaryName(name)) : []);
 
   return {
     get agent() {
@@ -140,27 +143,32 @@ describe('SIGKILL while a backup runs', () => {
     minutes * 60_000,
   );
 
-  it('B11 P7 of the agent by another hand, at any moment of a slow backup', async () => {
-    const bed = await agentBed();
-    try {
-      await bed.agent.client.call('poolUpdate', { params: { id: 'here' }, body: { bandwidth: 200_000 } });
-      for (const milliseconds of full ? [0, 50, 200, 400, 700, 1000, 1300, 1700, 2100] : [30, 600, 1200]) {
-        bed.moreFiles();
-        bed.arm(fault);
-        const task = await bed.run();
-        await sleep(milliseconds);
-        await bed.restart();
-        bed.disarm();
-        const seen = await bed.agent.client.call('taskShow', { params: { id: task.id } });
-        expect(['died', 'queued', 'running', 'done']).toContain(seen.state);
-        if (seen.state === 'died') expect(seen.problem).toMatchObject({ code: 'TASK_DIED', hint: expect.stringContaining('rdagent.log') });
-        else await bed.agent.wait(task); // it had not begun, so it runs now
-        await expectWell(bed, seen.state === 'died' ? (task.backupId ?? '') : '');
+  it(
+    'B11 P7 of the agent by another hand, at any moment of a slow backup',
+    async () => {
+      const bed = await agentBed();
+      try {
+        await bed.agent.client.call('poolUpdate', { params: { id: 'here' }, body: { bandwidth: 200_000 } });
+        for (const milliseconds of full ? [0, 50, 200, 400, 700, 1000, 1300, 1700, 2100] : [30, 600, 1200]) {
+          bed.moreFiles();
+          bed.arm(fault);
+          const task = await bed.run();
+          await sleep(milliseconds);
+          await bed.restart();
+          bed.disarm();
+          const seen = await bed.agent.client.call('taskShow', { params: { id: task.id } });
+          expect(['died', 'queued', 'running', 'done']).toContain(seen.state);
+          if (seen.state === 'died')
+            expect(seen.problem).toMatchObject({ code: 'TASK_DIED', hint: expect.stringContaining('rdagent.log') });
+          else await bed.agent.wait(task); // it had not begun, so it runs now
+          await expectWell(bed, seen.state === 'died' ? (task.backupId ?? '') : '');
+        }
+      } finally {
+        await bed.remove();
       }
-    } finally {
-      await bed.remove();
-    }
-  });
+    },
+    minutes * 60_000,
+  );
 });
 
 /** All operations of the tasks of this home so far. */
