@@ -8,13 +8,18 @@ export interface ClockTrust {
   tick(): void;
 }
 
+/** From where the clock jumped, and for how long (ms) it has gone on evenly since, over all boots. */
+interface Doubt {
+  readonly from: number;
+  readonly even: number;
+}
+
 /** As last seen. Wall clock and boot time in ms. */
 interface Seen {
   readonly wall: number;
   readonly boot: number;
   readonly bootId: string;
-  /** Boot time at which the clock was found elsewhere, and from where it jumped. */
-  readonly doubted?: { readonly boot: number; readonly from: number };
+  readonly doubted?: Doubt;
 }
 
 const day = 24 * 3600 * 1000;
@@ -31,12 +36,12 @@ export function createClockTrust({ state, clock, bootId, alarms }: AgentContext)
     if (!seen) return { wall, boot, bootId };
     const sameBoot = seen.bootId === bootId && boot >= seen.boot;
     const expected = sameBoot ? seen.wall + (boot - seen.boot) : seen.wall;
-    if (Math.abs(wall - expected) > day) return { wall, boot, bootId, doubted: { boot, from: expected } };
+    if (Math.abs(wall - expected) > day) return { wall, boot, bootId, doubted: { from: expected, even: 0 } };
     const { doubted } = seen;
     if (!doubted) return { wall, boot, bootId };
-    // After a restart the day of going on evenly begins anew.
-    const since = sameBoot ? doubted.boot : boot;
-    return boot - since >= day ? { wall, boot, bootId } : { wall, boot, bootId, doubted: { ...doubted, boot: since } };
+    // A host that is off every night would never be believed again if each restart began the day anew.
+    const even = doubted.even + (sameBoot ? boot - seen.boot : 0);
+    return even >= day ? { wall, boot, bootId } : { wall, boot, bootId, doubted: { ...doubted, even } };
   }
 
   return {

@@ -2,6 +2,7 @@
 import { fail } from '../base/errors.ts';
 import type { BackupRow } from '../state/backups.ts';
 import { atMost, equals } from '../state/table.ts';
+import type { ClockTrust } from './clock-trust.ts';
 import type { AgentContext } from './context.ts';
 import { needRemovable } from './immutable.ts';
 import type { TaskDesk } from './task-desk.ts';
@@ -19,12 +20,19 @@ export interface Deletions {
   sweep(): void;
 }
 
-export function createDeletions({ state, clock }: AgentContext, desk: TaskDesk): Deletions {
-  function forget(vaultId: string, rows: readonly BackupRow[], name: string): string {
+export function createDeletions({ state, clock }: AgentContext, desk: TaskDesk, trust: Pick<ClockTrust, 'doubt'>): Deletions {
+  /** `expire`: because time has passed, so that the task proves the clock first. */
+  function forget(vaultId: string, rows: readonly BackupRow[], name: string, expire: boolean): string {
     const records = rows.flatMap(({ record }) => record ?? []);
     const [only, ...more] = rows;
     const backupId = more.length === 0 ? only?.id : undefined;
-    return desk.submit({ type: 'forget', name, request: { type: 'forget', records }, vaultId, ...(backupId && { backupId }) }).id;
+    return desk.submit({
+      type: 'forget',
+      name,
+      request: { type: 'forget', records, ...(expire && { expire }) },
+      vaultId,
+      ...(backupId && { backupId }),
+    }).id;
   }
 
   return {
@@ -39,7 +47,7 @@ export function createDeletions({ state, clock }: AgentContext, desk: TaskDesk):
         if (vault) needRemovable(vault, backup, clock.now());
         const stateBefore = backup.stateBefore ?? backup.state;
         state.backups.update(backup.id, { state: 'deleting', stateBefore, deleteAt: now ? null : clock.now() + undeleteFor });
-        return now ? forget(backup.vaultId, [backup], backup.name || backup.id.slice(0, 8)) : null;
+        return now ? forget(backup.vaultId, [backup], backup.name || backup.id.slice(0, 8), false) : null;
       });
     },
     bringBack(backup) {
@@ -49,12 +57,14 @@ export function createDeletions({ state, clock }: AgentContext, desk: TaskDesk):
       state.backups.update(backup.id, { state: backup.stateBefore ?? 'available', stateBefore: null, deleteAt: null });
     },
     sweep() {
+      // A clock that jumped ahead would end the day in which it can be taken back.
+      if (trust.doubt() !== null) return;
       const due = state.backups.where([equals('state', 'deleting'), atMost('delete_at', clock.now())]);
       for (const [vaultId, rows] of Map.groupBy(due, (row) => row.vaultId)) {
         if (state.vaults.get(vaultId)?.state !== 'available') continue;
         state.transaction(() => {
           for (const row of rows) state.backups.update(row.id, { deleteAt: null });
-          forget(vaultId, rows, rows.length === 1 ? rows[0]!.name || rows[0]!.id.slice(0, 8) : `${rows.length} backups`);
+          forget(vaultId, rows, rows.length === 1 ? rows[0]!.name || rows[0]!.id.slice(0, 8) : `${rows.length} backups`, true);
         });
       }
     },

@@ -106,7 +106,9 @@ function inForce({ state }: AgentContext, plan: Plan | undefined): InForce {
 
 function keptOf(row: BackupRow, used: ReadonlyMap<string, string>): Kept {
   const { id, time, kind, state, consistency, keep } = row;
-  const usedBy = used.get(id);
+  // A run that failed has no record; what a check found damaged may be whole again, and a full backup may mend it.
+  const damaged = state === 'error' && row.record !== null;
+  const usedBy = damaged ? 'a check found damage that hurts it: it stays until it is deleted by hand' : used.get(id);
   return { id, time, kind, state, consistency: consistency as Kept['consistency'], rule: keep, ...(usedBy && { usedBy }) };
 }
 

@@ -46,7 +46,7 @@ export function handlersOf(context: AgentContext, desk: TaskDesk, selves: Selves
     ...instanceMethods(context, desk),
     ...freezeMethods(context, freezerOf(context.layout)),
     ...taskMethods(context, desk),
-    ...vaultRuleMethods(context, desk, selves.keeper),
+    ...vaultRuleMethods(context, desk, selves.deletions, selves.keeper),
     ...policyMethods(context, selves.keeper, selves.expiry),
     ...metricMethods(context, desk),
     ...gatewayMethods(context, desk),

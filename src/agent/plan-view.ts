@@ -27,13 +27,22 @@ export function planView(state: State, row: PlanRow): Plan {
     timing: timing.kind,
     policyName: effective?.policy?.name ?? null,
     rule: effective && (structuredClone(effective.rule) as Plan['rule']),
-    ruleText: effective ? ruleText(effective) : 'when told to',
-    next: effective?.enabled && row.associated && !row.pause ? nextOf(row, effective) : null,
+    ruleText: effective ? possibly(() => ruleText(effective), 'a rule that cannot be read') : 'when told to',
+    next: effective?.enabled && row.associated && !row.pause ? possibly(() => nextOf(row, effective), null) : null,
     hasHeartbeat: heartbeat !== null,
     backups: state.backups.count([equals('plan_id', row.id)]),
     lastTask: last ? { id: last.id, state: last.state, endedAt: last.endedAt } : null,
     lastGoodAt: state.backups.lastGood(row.id)?.time ?? null,
   };
+}
+
+/** A time zone that the host lost must not hide the plan. */
+function possibly<T>(work: () => T, otherwise: T): T {
+  try {
+    return work();
+  } catch {
+    return otherwise;
+  }
 }
 
 /** The rule that a plan runs by; null if only when told to. */

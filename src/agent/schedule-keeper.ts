@@ -110,38 +110,74 @@ export function createScheduleKeeper(context: AgentContext, desk: TaskDesk): Sch
     events.note({ subject: subject(plan), type: 'START_SKIPPED', level: 'minor', content: `a scheduled start was skipped: ${row.reason}` });
   }
 
-  /** What runs beyond the end of its window is ended; what it has stored serves the next run. */
+  /** What runs, or still waits, beyond the end of its window is ended; what it has stored serves the next run. */
   function endWindows(now: number): void {
-    for (const task of state.tasks.where([equals('type', 'backup'), equals('state', 'running')])) {
+    for (const task of state.tasks.where([equals('type', 'backup'), oneOf('state', ['queued', 'running'])])) {
       const plan = task.planId ? state.plans.get(task.planId) : undefined;
-      if (!plan?.window || task.startedAt === null) continue;
-      const end = windowEnd(plan.window, task.startedAt);
-      if (end !== null && now >= end) desk.cancel(task.id, windowEnded(plan));
+      const end = plan?.window ? windowEnd(plan.window, task.createdAt) : null;
+      if (plan && end !== null && now >= end) desk.cancel(task.id, windowEnded(plan));
     }
   }
 
   function retry(start: StartRow, now: number): void {
     const plan = state.plans.get(start.planId);
+    const wait = plan && waitFor(plan);
+    if (wait) {
+      state.starts.update(start.id, { retryAt: now + wait });
+      return;
+    }
     state.starts.update(start.id, { retryAt: null });
-    if (!plan || heldBy(plan) !== null || (plan.window && windowEnd(plan.window, now) === null)) return;
+    const why = plan ? uselessRetry(plan, start, now) : 'the plan is gone';
+    if (why !== null) {
+      if (plan) note(plan, 'RETRY_SKIPPED', `a failed backup is not tried again: ${why}`);
+      return;
+    }
+    if (!plan) return;
     try {
       const task = startBackup(context, desk, plan, { kind: 'auto' });
       state.starts.update(start.id, { taskId: task.id, attempt: start.attempt + 1 });
     } catch (error) {
-      const { message } = asStillpointError(error);
-      events.note({
-        subject: subject(plan),
-        type: 'RETRY_SKIPPED',
-        level: 'minor',
-        content: `a failed backup could not be tried again: ${message}`,
-      });
+      note(plan, 'RETRY_SKIPPED', `a failed backup could not be tried again: ${asStillpointError(error).message}`);
     }
   }
+
+  /** Milliseconds until what holds the plan may have passed by itself; 0 if nothing does. */
+  function waitFor(plan: Plan): number {
+    const vault = state.vaults.get(plan.vaultId);
+    const offline = vault && state.pools.get(vault.poolId)?.state === 'offline';
+    return offline || plan.pause?.by === 'source' ? 60_000 : 0;
+  }
+
+  /** Why the same run need not, or must not, come again; null if it should. */
+  function uselessRetry(plan: Plan, start: StartRow, now: number): string | null {
+    if (!plan.associated || !ruleOf(state, plan)?.enabled) return 'no rule starts the plan any more';
+    if (plan.pause) return `paused: ${plan.pause.reason}`;
+    if (plan.window && windowEnd(plan.window, now) === null) return `outside of its window ${plan.window.from}-${plan.window.to}`;
+    const ofPlan = equals('plan_id', plan.id);
+    if (state.starts.count([ofPlan, { sql: 'due > :due', values: { due: start.due } }]) > 0) return 'a later start stands for it';
+    if (state.tasks.count([ofPlan, equals('type', 'backup'), oneOf('state', ['queued', 'running'])]) > 0)
+      return 'another run is on its way';
+    return (state.backups.lastGood(plan.id)?.time ?? 0) > start.at ? 'a backup has succeeded since' : null;
+  }
+
+  /** One plan that cannot be looked at (a time zone that the host lost) must not keep the others from starting. */
+  function guarded(plan: Plan, work: () => void): void {
+    try {
+      work();
+      alarms.clear(subject(plan), 'SCHEDULE_BROKEN');
+    } catch (error) {
+      const content = `its schedule cannot be followed: ${asStillpointError(error).message}`;
+      alarms.raise({ subject: subject(plan), type: 'SCHEDULE_BROKEN', level: 'major', content });
+      context.log.error({ err: error, plan: plan.name }, 'a schedule could not be followed');
+    }
+  }
+
+  const note = (plan: Plan, type: string, content: string) => events.note({ subject: subject(plan), type, level: 'minor', content });
 
   return {
     tick() {
       const now = clock.now();
-      for (const plan of state.plans.where([])) visit(plan, now);
+      for (const plan of state.plans.where([])) guarded(plan, () => visit(plan, now));
       for (const start of state.starts.where([atMost('retry_at', now)])) state.transaction(() => retry(start, now));
       endWindows(now);
     },

@@ -31,7 +31,7 @@ export function createSelves(context: AgentContext, desk: TaskDesk): Own {
   const trust = createClockTrust(context);
   const keeper = createScheduleKeeper(context, desk);
   const expiry = createExpiry(context, desk, trust);
-  const deletions = createDeletions(context, desk);
+  const deletions = createDeletions(context, desk, trust);
   const care = createVaultCare(context, desk);
   const sources = createSourceWatch(context);
   const pools = createPoolWatch(context, desk);
@@ -77,8 +77,10 @@ export function createSelves(context: AgentContext, desk: TaskDesk): Own {
   function follow(task: TaskRow): void {
     tellTask(context, task);
     keeper.ended(task);
+    care.ended(task);
     if (task.type !== 'backup' || !task.planId || (task.state !== 'done' && task.state !== 'warnings')) return;
-    state.plans.update(task.planId, { renew: false });
+    // One that began before source or vault changed may have been no full one.
+    if ((task.request as { readonly full?: boolean }).full) state.plans.update(task.planId, { renew: false });
     const resource = { resourceType: 'backup', resourceId: task.backupId ?? '', resourceName: task.name };
     context.audit.record({ ...agentItself, trace: 'createBackup', ...resource, result: 'ok' });
     expiry.expire(task.planId);

@@ -2,6 +2,7 @@
 
 import { stat } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '../base/errors.ts';
 import type { Plan, SourceSettings } from '../model/plan.ts';
 import type { AgentContext } from './context.ts';
@@ -58,8 +59,21 @@ async function troubleOf(source: SourceSettings): Promise<string | null> {
 
 /** All of them: a plan that still has something to read runs, and warns of what is missing. */
 async function missing(paths: readonly string[]): Promise<string | null> {
-  const gone = await Promise.all(paths.map((path) => stat(path).then(() => false, isAbsent)));
-  return gone.every(Boolean) ? `${paths.join(', ')} ${paths.length === 1 ? 'does' : 'do'} not exist` : null;
+  for (const path of paths) if (!(await isGone(path))) return null;
+  return `${paths.join(', ')} ${paths.length === 1 ? 'does' : 'do'} not exist`;
+}
+
+/** A path on a server that is gone may not answer for hours; no more than one such question holds a thread of this process. */
+let asking: Promise<boolean> | undefined;
+
+async function isGone(path: string): Promise<boolean> {
+  if (asking) return false;
+  asking = stat(path)
+    .then(() => false, isAbsent)
+    .finally(() => {
+      asking = undefined;
+    });
+  return Promise.race([asking, sleep(patience, false)]);
 }
 
 const isAbsent = (error: unknown): boolean => errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR';

@@ -188,7 +188,7 @@ export function createTaskDesk(context: AgentContext, runner: TaskRunner, onEnde
       const work = works.get(id);
       if (!work) return;
       work.stopReason = why ?? 'cancelled';
-      if (queue.withdraw(id)) void settle(id, { kind: 'failed', problem: failure('TASK_CANCELLED').toProblem() });
+      if (queue.withdraw(id)) void settle(id, { kind: 'failed', problem: why ?? failure('TASK_CANCELLED').toProblem() });
       else work.process?.cancel();
     },
     live: (id) => works.get(id)?.live,

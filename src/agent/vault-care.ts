@@ -1,6 +1,7 @@
 // Looks after vaults by itself: their structure is checked, their data are read share by share, and space is given back.
 
 import { atLeast, equals, oneOf } from '../state/table.ts';
+import type { TaskRow } from '../state/tasks.ts';
 import type { Care, VaultRow } from '../state/vaults.ts';
 import type { AgentContext } from './context.ts';
 import type { TaskDesk } from './task-desk.ts';
@@ -8,38 +9,58 @@ import type { TaskRequest } from './task-requests.ts';
 
 const day = 24 * 3600 * 1000;
 const maxUnusedPercent = 5;
+/** Milliseconds until what failed is tried again. */
+const tryAgain = 6 * 3600 * 1000;
 
 export interface VaultCare {
-  /** Starts at most one piece of work, and none while anything else is to be done. */
+  /** Starts at most one piece of work, and none while anything else is to be done, unless it is long overdue. */
   tick(): void;
+  /** What succeeded is done; what did not is tried again in a while. */
+  ended(task: TaskRow): void;
 }
 
 interface Work {
   readonly request: Extract<TaskRequest, { type: 'check' | 'prune' }>;
+  /** What is known of the vault once it is done. */
   readonly care: Partial<Care>;
 }
 
 export function createVaultCare(context: AgentContext, desk: TaskDesk): VaultCare {
   const { state, clock } = context;
+  const underWay = new Map<string, Work>();
   return {
     tick() {
-      if (state.tasks.count([oneOf('state', ['queued', 'running'])]) > 0) return;
+      const quiet = state.tasks.count([oneOf('state', ['queued', 'running'])]) === 0;
+      const now = clock.now();
       for (const vault of state.vaults.where([equals('state', 'available')])) {
-        if (state.pools.get(vault.poolId)?.state !== 'online') continue;
-        const work = workOn(context, vault, clock.now());
+        if (underWay.size > 0 || state.pools.get(vault.poolId)?.state !== 'online' || isRecent(vault.care.triedAt, now, tryAgain)) continue;
+        const work = workOn(context, vault, now, quiet ? 1 : 2);
         if (!work) continue;
         // Written down first: a task that kills the agent must not be started again and again.
-        state.vaults.update(vault.id, { care: { ...vault.care, ...work.care } });
-        desk.submit({ type: work.request.type, name: vault.name, request: work.request, vaultId: vault.id });
+        state.vaults.update(vault.id, { care: { ...vault.care, triedAt: now } });
+        const { id } = desk.submit({ type: work.request.type, name: vault.name, request: work.request, vaultId: vault.id });
+        underWay.set(id, work);
         return;
       }
+    },
+    ended(task) {
+      const work = underWay.get(task.id);
+      underWay.delete(task.id);
+      const vault = work && task.vaultId ? state.vaults.get(task.vaultId) : undefined;
+      // A check that found damage has been made, too.
+      if (!work || !vault || (task.state !== 'done' && task.state !== 'warnings' && !task.result?.check)) return;
+      state.vaults.update(vault.id, { care: { ...vault.care, ...work.care, triedAt: 0 } });
     },
   };
 }
 
-function workOn({ state, settings }: AgentContext, vault: VaultRow, now: number): Work | undefined {
+/** A time that a clock ahead of its time wrote down does not count. */
+const isRecent = (last: number, now: number, span: number): boolean => last <= now && now - last < span;
+
+/** `patience`: so many times its period a piece of work has to wait for. */
+function workOn({ state, settings }: AgentContext, vault: VaultRow, now: number, patience: number): Work | undefined {
   const { care } = vault;
-  const isDue = (last: number, days: number) => days > 0 && now - Math.max(last, vault.createdAt) >= days * day;
+  const isDue = (last: number, days: number) => days > 0 && !isRecent(Math.max(last, vault.createdAt), now, days * day * patience);
   if (isDue(care.checkedAt, settings.checkDays)) return { request: { type: 'check', readData: false }, care: { checkedAt: now } };
   if (isDue(care.prunedAt, settings.pruneDays) && hasForgotten(state, vault, care.prunedAt))
     return { request: { type: 'prune', dryRun: false, maxUnusedPercent }, care: { prunedAt: now } };

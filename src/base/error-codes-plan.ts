@@ -31,6 +31,11 @@ export const planErrors = {
     'What was stored is kept: the next run goes on from there. Widen the window if it is never enough.',
     'later',
   ),
+  PRUNE_UNCONFIRMED: entry(
+    'usage',
+    '{what} needs each name to be typed, and there is no terminal to ask',
+    'Give --prune-name NAME for each; nothing was done.',
+  ),
   HOOK_FAILED: entry(
     'failed',
     'the {when} command {name} failed: {detail}',

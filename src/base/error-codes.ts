@@ -29,11 +29,7 @@ export const errorCodes = {
     'If the recovery key got lost make a new one with agentcli vault recovery-key.',
   ),
   IDEMPOTENCY_REUSED: entry('usage', 'the idempotency key {key} was used for another request', 'Use a new key for each request.'),
-  CONFIRMATION_NEEDED: entry(
-    'usage',
-    '{what} needs a confirmation and there is no terminal to ask',
-    'Add --yes if you are sure; apply --prune takes --prune-name NAME for each.',
-  ),
+  CONFIRMATION_NEEDED: entry('usage', '{what} needs a confirmation and there is no terminal to ask', 'Add --yes if you are sure.'),
   ANSWER_NO: entry('cancelled', '{what} was not confirmed', 'Nothing was changed. Run it again and answer yes, or add --yes.'),
   USAGE_COMMAND: entry('usage', 'unknown command {name}', '{suggestion}See {help}.'),
   USAGE_OPTION: entry('usage', 'unknown option {name}', '{suggestion}See {help}.'),

@@ -56,7 +56,11 @@ export function judgeRetention({ backups, inForce, now, zone, strictGuide }: Ret
     now,
     zone,
     counted: inForce.kind === 'rule' ? countedBy(inForce.retention, available.filter(isAutomatic), zone) : undefined,
-    failed: new Map(ordered.filter((backup) => isAutomatic(backup) && backup.state === 'error').map(({ id }, index) => [id, index + 1])),
+    failed: new Map(
+      ordered
+        .filter((backup) => isAutomatic(backup) && backup.state === 'error' && backup.usedBy === undefined)
+        .map(({ id }, index) => [id, index + 1]),
+    ),
   };
   const guarded = strictGuide ? new Map<string, string>() : guardedOf(available);
   return ordered.map((backup) => {

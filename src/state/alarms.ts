@@ -112,7 +112,7 @@ export const createAlarmTables = (database: Database): AlarmTables => ({
     },
   }),
   sinks: createTable<AlarmSinkRow>(database, {
-    what: 'alarm receiver',
+    what: 'receiver',
     table: 'alarm_sinks',
     named: true,
     order: 'name',

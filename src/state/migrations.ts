@@ -91,7 +91,7 @@ export const migrations: readonly string[] = [
   ALTER TABLE vaults ADD COLUMN spec TEXT NOT NULL DEFAULT 'application-consistent';
   ALTER TABLE vaults ADD COLUMN policy_id TEXT REFERENCES policies (id);
   ALTER TABLE vaults ADD COLUMN immutable_days INTEGER NOT NULL DEFAULT 0;
-  ALTER TABLE vaults ADD COLUMN care TEXT NOT NULL DEFAULT '{"checkedAt":0,"share":0,"readAt":0,"prunedAt":0}';
+  ALTER TABLE vaults ADD COLUMN care TEXT NOT NULL DEFAULT '{"checkedAt":0,"share":0,"readAt":0,"prunedAt":0,"triedAt":0}';
 
   CREATE INDEX backups_by_state ON backups (state, time);
   CREATE INDEX tasks_by_plan ON tasks (plan_id, type, created_at);

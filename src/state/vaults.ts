@@ -10,9 +10,11 @@ export interface Care {
   readonly share: number;
   readonly readAt: number;
   readonly prunedAt: number;
+  /** When something was begun that has not succeeded since; 0 otherwise. */
+  readonly triedAt: number;
 }
 
-export const noCare: Care = { checkedAt: 0, share: 0, readAt: 0, prunedAt: 0 };
+export const noCare: Care = { checkedAt: 0, share: 0, readAt: 0, prunedAt: 0, triedAt: 0 };
 
 export interface VaultRow extends VaultNature {
   readonly id: string;

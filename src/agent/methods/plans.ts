@@ -96,28 +96,30 @@ export function planMethods(context: AgentContext, keeper: ScheduleKeeper): Meth
     },
     planShow: ({ params }) => view(state.plans.find(params.id)),
     async planUpdate({ params, body }) {
-      const plan = state.plans.find(params.id);
-      const name = body.name === undefined ? plan.name : checkName(body.name);
-      const { open: source, secret } = body.source
-        ? renewed(plan, completeSource(body.source, name, findPlan))
-        : { open: plan.source, secret: plan.secret };
-      const method = body.method === undefined && body.source === undefined ? plan.method : checkMethod(source, body.method);
-      const vaultId = body.vault === undefined ? plan.vaultId : state.vaults.find(body.vault).id;
+      // What has to be waited for comes first: from there on nobody comes between what is read and what is written.
+      const { id, name: oldName, source: before, vaultId: where } = state.plans.find(params.id);
+      const name = body.name === undefined ? oldName : checkName(body.name);
+      const wanted = body.source && completeSource(body.source, name, findPlan);
+      const vaultId = body.vault === undefined ? where : state.vaults.find(body.vault).id;
+      if (wanted && !body.allowMissing) await expectPaths(takeSecret(wanted).open);
+      const sizes = await sizesWith(vaultId, wanted ? takeSecret(wanted).open : before);
+
+      const plan = state.plans.find(id);
+      const { open: source, secret } = wanted ? renewed(plan, wanted) : { open: plan.source, secret: plan.secret };
+      const method = body.method === undefined && !wanted ? plan.method : checkMethod(source, body.method);
       const description = body.description === undefined ? plan.description : checkDescription(body.description);
       const consistency = completeConsistency(source, body.consistency, plan.consistency);
-      if (body.source !== undefined && !body.allowMissing) await expectPaths(source);
       if (name !== plan.name) refuseTaken(name);
       const extras = extrasFrom(context, body, plan);
       // Old backups stay where they are; what is read or stored elsewhere from now on begins with all of it.
       const elsewhere = vaultId !== plan.vaultId || !isDeepStrictEqual(source, plan.source) || method !== plan.method;
-      const renew = plan.renew || elsewhere;
       const heartbeat = body.heartbeat === undefined ? plan.heartbeat : sealHeartbeat(context, plan.id, body.heartbeat);
-      const changed: Plan = { ...plan, name, description, vaultId, source, method, secret, consistency, ...extras, renew, heartbeat };
+      const change = { name, description, vaultId, source, method, secret, consistency, ...extras, heartbeat };
       if (vaultId !== plan.vaultId) refuseBusy(state, plan);
-      if (elsewhere || body.consistency) canAssociate(state, state.vaults.find(vaultId), changed, await sizesWith(vaultId, source));
+      if (elsewhere || body.consistency) canAssociate(state, state.vaults.find(vaultId), { ...plan, ...change }, sizes);
       const pause = plan.pause?.by === 'source' && elsewhere ? null : plan.pause;
       state.transaction(() => {
-        state.plans.update(plan.id, { ...changed, pause, updatedAt: clock.now() });
+        state.plans.update(plan.id, { ...change, pause, renew: plan.renew || elsewhere, updatedAt: clock.now() });
         if (vaultId !== plan.vaultId || !isDeepStrictEqual(extras.timing, plan.timing)) keeper.rearm([plan.id]);
       });
       return view(state.plans.find(plan.id));

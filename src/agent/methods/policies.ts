@@ -35,7 +35,9 @@ type Methods = Pick<
 >;
 
 export function policyMethods(context: AgentContext, keeper: ScheduleKeeper, expiry: Expiry): Methods {
-  const { state, clock } = context;
+  const { state, clock, events } = context;
+  const note = (plan: Plan, type: string, content: string) =>
+    events.note({ subject: { kind: 'plan', id: plan.id, name: plan.name }, type, level: 'info', content });
   const view = (policy: Policy) => policyView(context, policy);
 
   /** Plans that run by the policy, each with whether it chose it itself. */
@@ -130,11 +132,13 @@ export function policyMethods(context: AgentContext, keeper: ScheduleKeeper, exp
       const plan = needScheduled(state.plans.find(params.id), 'pause');
       if (plan.pause?.by !== 'operator')
         state.plans.update(plan.id, { pause: { by: 'operator', since: clock.now(), reason: 'by an operator' } });
+      note(plan, 'PLAN_PAUSED', 'paused by an operator');
       return planView(state, state.plans.find(plan.id));
     },
     planResume({ params }) {
       const plan = needScheduled(state.plans.find(params.id), 'resume');
       state.plans.update(plan.id, { pause: null });
+      note(plan, 'PLAN_RESUMED', 'resumed by an operator');
       expiry.expire(plan.id);
       return planView(state, state.plans.find(plan.id));
     },

@@ -8,7 +8,7 @@ import type { BackupRow } from '../../state/backups.ts';
 import { equals } from '../../state/table.ts';
 import type { VaultRow } from '../../state/vaults.ts';
 import type { AgentContext } from '../context.ts';
-import { createDeletions } from '../deletions.ts';
+import type { Deletions } from '../deletions.ts';
 import { measuredSizes } from '../plan-sizes.ts';
 import { planView } from '../plan-view.ts';
 import type { ScheduleKeeper } from '../schedule-keeper.ts';
@@ -19,9 +19,13 @@ import { recoverVault } from './vault-recover.ts';
 type Methods = Pick<Handlers, 'vaultResources' | 'vaultAssociate' | 'vaultDissociate' | 'vaultRecover' | 'quotas'>;
 
 /** `keeper` is told of plans that another vault's policy holds for from now on, or none. */
-export function vaultRuleMethods(context: AgentContext, desk: TaskDesk, keeper?: Pick<ScheduleKeeper, 'rearm'>): Methods {
+export function vaultRuleMethods(
+  context: AgentContext,
+  desk: TaskDesk,
+  deletions: Deletions,
+  keeper?: Pick<ScheduleKeeper, 'rearm'>,
+): Methods {
   const { state, clock } = context;
-  const deletions = createDeletions(context, desk);
   const backupsOf = (plan: Plan, vault: VaultRow) =>
     state.backups.where([equals('plan_id', plan.id), equals('vault_id', vault.id)], 'time');
   const sizesOf = (plans: readonly Plan[]) =>

@@ -7,7 +7,7 @@ import type { Step } from './step.ts';
 
 /**
  * `typed`: names from the command line; where two things of the same name are to be removed, `kind/name`.
- * Throws CONFIRMATION_NEEDED where there is nobody to ask, ANSWER_NO for another name.
+ * Throws PRUNE_UNCONFIRMED where there is nobody to ask, ANSWER_NO for another name.
  */
 export async function confirmRemovals(session: Session, removed: readonly Step[], typed: readonly string[]): Promise<void> {
   const several = ({ name }: Step) => removed.filter((step) => step.name === name).length > 1;
@@ -15,7 +15,7 @@ export async function confirmRemovals(session: Session, removed: readonly Step[]
   if (open.length === 0) return;
   if (!session.terminal.interactive) {
     const options = open.map((step) => `--prune-name ${several(step) ? `${step.kind}/` : ''}${step.name}`);
-    fail('CONFIRMATION_NEEDED', { what: `removing ${open.map(whatOf).join(', ')} (${options.join(' ')})` });
+    fail('PRUNE_UNCONFIRMED', { what: `removing ${open.map(whatOf).join(', ')} (${options.join(' ')})` });
   }
   for (const step of open) {
     const answer = await ask(session, `Remove the ${whatOf(step)}${lossOf(step)}? Type its name:`, step);

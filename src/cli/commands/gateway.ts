@@ -53,7 +53,12 @@ export function addGateway(noun: Command, session: Session): void {
       const client = await session.agent();
       const { name } = await client.call('gatewayShow', {});
       const { confirmDestruction } = await import('../prompt.ts');
-      await confirmDestruction(session.terminal, `removing the gateway ${name}`, `Remove the gateway ${name}?`, yes);
+      await confirmDestruction(
+        session.terminal,
+        `removing ${name === 'gateway' ? 'the gateway' : `the gateway ${name}`}`,
+        `Remove the gateway ${name}?`,
+        yes,
+      );
       const removed = await client.call('gatewayRemove', {});
       if (session.json) session.printJson(removed);
       else session.print(`gateway ${name} removed\n`);

@@ -149,7 +149,12 @@ export function addPlan(noun: Command, session: Session): void {
         { title: '', value: (start: Start, paint: Paint) => paint(start.outcome === 'skipped' ? 'yellow' : 'green', start.outcome) },
         { title: 'TRIES', value: (start: Start) => String(start.attempt), align: 'right' as const },
         { title: 'TASK', value: (start: Start) => (start.taskId ? shortId(start.taskId) : '-') },
-        { title: 'WHY', value: (start: Start) => printable(start.reason) || '-', flexible: true },
+        {
+          title: 'WHY',
+          value: (start: Start) =>
+            start.retryAt === null ? printable(start.reason) || '-' : `failed, tried again at ${formatTime(start.retryAt)}`,
+          flexible: true,
+        },
       ];
       await printList(session, page, () => columns, 'no scheduled start yet');
     });

@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { createClockTrust } from '../../../src/agent/clock-trust.ts';
+import { createDeletions } from '../../../src/agent/deletions.ts';
 import { createExpiry, verdictsOn } from '../../../src/agent/expiry.ts';
 import { createScheduleKeeper } from '../../../src/agent/schedule-keeper.ts';
+import { startBackup } from '../../../src/agent/start-backup.ts';
 import { createVaultCare } from '../../../src/agent/vault-care.ts';
 import { failure } from '../../../src/base/errors.ts';
+import type { AlarmState } from '../../../src/model/event.ts';
 import type { PolicyRule, Timing } from '../../../src/model/policy.ts';
 import { equals } from '../../../src/state/table.ts';
 import { openBed } from './vault-bed.ts';
@@ -22,12 +25,16 @@ function agent(timing: Timing = { kind: 'own', rule: nightly(3) }) {
   const bed = openBed();
   const audits: string[] = [];
   const raised = new Set<string>();
+  const told: string[] = [];
   const context = {
     ...bed.context,
     audit: { record: ({ trace, resourceName }: { trace: string; resourceName: string }) => void audits.push(`${trace} ${resourceName}`) },
     alarms: {
       ...bed.context.alarms,
-      raise: ({ type }: { type: string }) => void raised.add(type),
+      raise({ type, subject }: AlarmState) {
+        raised.add(type);
+        told.push(`${type} ${subject.name}`);
+      },
       clear: (_subject: unknown, type: string) => void raised.delete(type),
     },
   } as unknown as typeof bed.context;
@@ -52,7 +59,7 @@ function agent(timing: Timing = { kind: 'own', rule: nightly(3) }) {
   const backups = () => bed.state.backups.where([equals('plan_id', plan.id)], 'time');
   const starts = () => bed.state.starts.where([equals('plan_id', plan.id)], 'due').map(({ outcome }) => outcome);
   trust.tick();
-  return { ...bed, context, vault, plan, trust, keeper, expiry, finishAll, pass, backups, starts, audits, raised };
+  return { ...bed, context, vault, plan, trust, keeper, expiry, finishAll, pass, backups, starts, audits, raised, told };
 }
 
 describe('plans that run by themselves', () => {
@@ -135,7 +142,91 @@ describe('plans that run by themselves', () => {
   });
 });
 
+describe('retries', () => {
+  /** The first start has failed for a passing reason, and is to be tried again in five minutes. */
+  const failedOnce = () => {
+    const bed = agent();
+    bed.pass(2 * hour);
+    const [task] = bed.running();
+    bed.fail(task!.id, failure('DATABASE_DOWN', { database: 'x', detail: 'y' }).toProblem());
+    bed.keeper.ended(bed.state.tasks.find(task!.id));
+    expect(bed.state.starts.where([])[0]!.retryAt).toBe(bed.now() + 5 * 60_000);
+    return bed;
+  };
+
+  it('B2 wait while the pool is offline, and go on when it is back', () => {
+    const { pass, state, vault, running } = failedOnce();
+    state.pools.update(vault.poolId, { state: 'offline' });
+    for (let i = 0; i < 10; i++) pass(60_000);
+    expect(running()).toHaveLength(0);
+    state.pools.update(vault.poolId, { state: 'online' });
+    pass(60_000);
+    expect(running()).toHaveLength(1);
+  });
+
+  it('B2 are dropped, and told, when a good backup was made since, a run is on its way, or no rule starts the plan any more', () => {
+    const good = failedOnce();
+    const manual = startBackup(good.context, good.desk, good.plan, { kind: 'manual' });
+    good.pass(60_000);
+    good.finishBackup(manual.id, 10, 10);
+    good.pass(5 * 60_000);
+    expect(good.running()).toHaveLength(0);
+    expect(good.state.events.where([equals('type', 'RETRY_SKIPPED')])[0]!.content).toContain('succeeded since');
+
+    const busy = failedOnce();
+    startBackup(busy.context, busy.desk, busy.plan, { kind: 'manual' });
+    busy.pass(6 * 60_000);
+    expect(busy.running()).toHaveLength(1);
+
+    const ruleless = failedOnce();
+    ruleless.state.plans.update(ruleless.plan.id, { timing: { kind: 'manual' } });
+    ruleless.pass(6 * 60_000);
+    expect(ruleless.running()).toHaveLength(0);
+  });
+
+  it('B2 one plan whose schedule cannot be followed keeps no other from starting', () => {
+    const { pass, state, running, told, vault, plan } = agent();
+    const broken = { ...nightly(3), schedule: { kind: 'cron', expression: '0 2 * * *', zone: 'Mars/Base' } } as const;
+    const { id: _id, ...rest } = plan;
+    state.plans.insert({ ...rest, id: 'broken', name: 'a-first', vaultId: vault.id, timing: { kind: 'own', rule: broken } });
+    pass(2 * hour);
+    expect(running()).toMatchObject([{ planId: plan.id }]);
+    expect(told).toContain('SCHEDULE_BROKEN a-first');
+  });
+
+  it('B2 a run that waited beyond the end of its window is ended, too', () => {
+    const { pass, state, plan, context, desk } = agent();
+    state.plans.update(plan.id, { window: { from: '01:00', to: '03:00', zone: 'UTC' } });
+    const cancelled: string[] = [];
+    const watched = { ...desk, cancel: (_id: string, why?: { code: string }) => void cancelled.push(why?.code ?? '') } as typeof desk;
+    const keeper = createScheduleKeeper(context, watched);
+    pass(2 * hour);
+    const [task] = state.tasks.where([equals('type', 'backup')]);
+    state.tasks.update(task!.id, { state: 'queued', startedAt: null });
+    pass(59 * 60_000);
+    keeper.tick();
+    expect(cancelled).toEqual([]);
+    pass(60_000);
+    keeper.tick();
+    expect(cancelled).toEqual(['WINDOW_ENDED']);
+  });
+});
+
 describe('what is kept', () => {
+  it('B3 keeps what a check found damaged, whatever the rules say: it may be whole again', () => {
+    const { pass, finishAll, backups, state, expiry, plan } = agent();
+    for (let i = 0; i < 24 * 3; i++) {
+      pass(hour);
+      finishAll();
+    }
+    for (const row of backups()) state.backups.update(row.id, { state: 'error' });
+    for (let i = 0; i < 24 * 60; i++) pass(hour);
+    finishAll();
+    expiry.expire(plan.id);
+    finishAll();
+    expect(backups().filter(({ state: how }) => how === 'error')).toHaveLength(3);
+  });
+
   it('B3 removes what a rule no longer keeps after each backup, tells why, and audits it', () => {
     const { pass, finishAll, backups, audits, state } = agent();
     for (let i = 0; i < 24 * 6; i++) {
@@ -228,6 +319,22 @@ describe('deleting', () => {
   });
 });
 
+describe('deleting, with a clock that jumped', () => {
+  it('B3 B6 ends no day before its time', () => {
+    const { pass, finishAll, backups, context, desk, running } = agent();
+    pass(2 * hour);
+    finishAll();
+    const doubting = createDeletions(context, desk, { doubt: () => 'it jumped' });
+    doubting.remove(backups()[0]!, false);
+    pass(300 * day);
+    finishAll();
+    doubting.sweep();
+    expect(running()).toHaveLength(0);
+    createDeletions(context, desk, { doubt: () => null }).sweep();
+    expect(running()).toMatchObject([{ request: { type: 'forget', expire: true } }]);
+  });
+});
+
 describe('the clock', () => {
   const bed = (seen: { wall: number; boot: number }) => {
     const { context, state, raised } = agent();
@@ -279,6 +386,7 @@ describe('vault care', () => {
       const { type, readData } = task.request as { type: string; readData?: string | false };
       done.push(readData ? `${type} ${readData}` : type);
       finish(task.id);
+      care.ended(state.tasks.find(task.id));
     }
     expect(done.filter((what) => what === 'check')).toHaveLength(8);
     expect(new Set(done.filter((what) => what.includes('/'))).size).toBe(30);
@@ -291,8 +399,27 @@ describe('vault care', () => {
       for (const task of running()) {
         done.push(task.type);
         finish(task.id);
+        care.ended(state.tasks.find(task.id));
       }
     }
     expect(done).toContain('prune');
+  });
+
+  it('B6 tries again in a while what failed, and does the work of a vault that is never quiet when it is overdue', () => {
+    const { context, desk, pass, fail, running, state, plan } = agent({ kind: 'manual' });
+    const care = createVaultCare(context, desk);
+    pass(8 * day);
+    care.tick();
+    const [check] = running();
+    fail(check!.id, failure('TASK_DIED', { detail: 'x' }).toProblem());
+    care.ended(state.tasks.find(check!.id));
+    pass(5 * hour);
+    care.tick();
+    expect(running()).toHaveLength(0);
+    startBackup(context, desk, plan, { kind: 'manual' });
+    pass(2 * hour);
+    care.tick();
+    // Of a vault that is eight days old nothing has been read yet.
+    expect(running().map(({ type }) => type)).toEqual(['backup', 'check']);
   });
 });

@@ -105,7 +105,7 @@ function insertVault(): void {
     spec: 'server',
     policyId: null,
     immutableDays: 0,
-    care: { checkedAt: 0, share: 0, readAt: 0, prunedAt: 0 },
+    care: { checkedAt: 0, share: 0, readAt: 0, prunedAt: 0, triedAt: 0 },
     createdAt: 1,
     updatedAt: 1,
   });

@@ -82,7 +82,7 @@ export function openBed() {
     state,
     context,
     desk,
-    deletions: createDeletions(context, desk),
+    deletions: createDeletions(context, desk, { doubt: () => null }),
     submitted,
     bandwidths,
     pass: (milliseconds: number) => {

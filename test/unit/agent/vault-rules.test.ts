@@ -181,7 +181,7 @@ describe('associating', () => {
       const plan = bed.plan('etc', vault, filesOf('/etc'));
       expect(associable(vault, filesOf('/new'))).not.toThrow();
       bed.finishBackup(startBackup(bed.context, bed.desk, plan, { kind: 'manual' }).id, 4 * gib, 1);
-      const methods = vaultRuleMethods(bed.context, bed.desk);
+      const methods = vaultRuleMethods(bed.context, bed.desk, bed.deletions);
       const list = () => methods.vaultResources({ params: { id: 'v' } }, call);
       expect(await list()).toMatchObject({
         used: 2,
@@ -213,7 +213,7 @@ describe('associating', () => {
     const [one, two] = [bed.vault('one', pool), bed.vault('two', pool)];
     const plan = bed.plan('etc', one, filesOf('/etc'));
     const { id } = startBackup(bed.context, bed.desk, plan, { kind: 'manual' });
-    const { vaultAssociate } = vaultRuleMethods(bed.context, bed.desk);
+    const { vaultAssociate } = vaultRuleMethods(bed.context, bed.desk, bed.deletions);
     const move = async () => vaultAssociate({ params: { id: 'two' }, body: { plan: 'etc' } }, call);
     await expect(move()).rejects.toThrow(`plan etc is used by backup task ${id}`);
     bed.finishBackup(id, 1, 1);
@@ -229,7 +229,7 @@ describe('associating', () => {
 
 describe('dissociating', () => {
   const dissociate = (vault = 'v', plan = 'etc') =>
-    vaultRuleMethods(bed.context, bed.desk).vaultDissociate({ params: { id: vault, plan } }, call);
+    vaultRuleMethods(bed.context, bed.desk, bed.deletions).vaultDissociate({ params: { id: vault, plan } }, call);
 
   it('P4 deletes all backups of the plan in that vault, which can be taken back for a day', () => {
     const vault = bed.vault('v', bed.pool('p'));
@@ -299,7 +299,7 @@ describe('full vaults and quotas', () => {
     bed.plan('a', vault, filesOf('/a'));
     bed.plan('b', vault, filesOf('/a'));
     bed.plan('gone', vault, filesOf('/c'), { associated: false });
-    const quotas = vaultRuleMethods(bed.context, bed.desk).quotas({}, call);
+    const quotas = vaultRuleMethods(bed.context, bed.desk, bed.deletions).quotas({}, call);
     expect(quotas).toEqual({
       backupPolicies: { used: 0, total: 32 },
       replicationPolicies: { used: 0, total: 32 },

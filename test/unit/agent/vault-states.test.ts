@@ -90,7 +90,7 @@ function player(bed: Bed, seed: number) {
   const { state, context, desk } = bed;
   const keeper = { rearm: () => undefined, tick: () => undefined, ended: () => undefined };
   const vaultsBy = vaultMethods(context, desk);
-  const rules = vaultRuleMethods(context, desk);
+  const rules = vaultRuleMethods(context, desk, bed.deletions);
   const plansBy = planMethods(context, keeper);
   const backupsBy = backupMethods(context, desk, bed.deletions);
   const poolsBy = poolMethods(context, desk, createPoolBinder(context, desk));
