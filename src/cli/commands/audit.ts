@@ -50,7 +50,9 @@ export function addAudit(noun: Command, session: Session): void {
     if (session.json) return session.printJson(proof);
     if (proof.entries === 0) return session.print('the audit trail is whole; it has no entries yet\n');
     const span = `${plural(proof.entries, 'entry').replace('entrys', 'entries')}, ${formatTime(proof.from)} to ${formatTime(proof.to)}`;
-    session.print(`the audit trail is whole: ${span}\n  the last is number ${proof.last}, ${proof.hash}\n`);
+    const before =
+      proof.first > 1 ? `; it begins at number ${proof.first}: what was before has expired, or was lost with the database` : '';
+    session.print(`the audit trail is whole: ${span}${before}\n  the last is number ${proof.last}, ${proof.hash}\n`);
   });
 
   verb(noun, 'status', 'tell whether operations are recorded', 'agentcli audit status').action(async () =>
