@@ -244,7 +244,7 @@ plans:
     const changed = yaml.replace('count: 7', 'count: 9');
     const refused = await cli(['apply', '-f', '-', '--prune', ...typed.slice(2)], changed);
     expect(refused.code).toBe(2);
-    expect(refused.err).toContain('removing plan oldplan (--prune-name oldplan) needs a confirmation');
+    expect(refused.err).toContain('removing plan oldplan (--prune-name oldplan) needs each name to be typed');
     const used = await cli(
       ['apply', '-f', '-', '--prune', '--prune-name', 'main'],
       changed.replace(/vaults:\n.*\n/, 'vaults: []\n').replaceAll(/ {4}vault: main\n/g, ''),
