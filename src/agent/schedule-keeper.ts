@@ -121,18 +121,12 @@ export function createScheduleKeeper(context: AgentContext, desk: TaskDesk): Sch
 
   function retry(start: StartRow, now: number): void {
     const plan = state.plans.get(start.planId);
-    const wait = plan && waitFor(plan);
-    if (wait) {
-      state.starts.update(start.id, { retryAt: now + wait });
-      return;
-    }
-    state.starts.update(start.id, { retryAt: null });
-    const why = plan ? uselessRetry(plan, start, now) : 'the plan is gone';
-    if (why !== null) {
-      if (plan) note(plan, 'RETRY_SKIPPED', `a failed backup is not tried again: ${why}`);
-      return;
-    }
     if (!plan) return;
+    const why = uselessRetry(plan, start, now);
+    const wait = why === null ? waitFor(plan) : 0;
+    state.starts.update(start.id, { retryAt: wait > 0 ? now + wait : null });
+    if (why !== null) note(plan, 'RETRY_SKIPPED', `a failed backup is not tried again: ${why}`);
+    if (why !== null || wait > 0) return;
     try {
       const task = startBackup(context, desk, plan, { kind: 'auto' });
       state.starts.update(start.id, { taskId: task.id, attempt: start.attempt + 1 });
@@ -151,7 +145,7 @@ export function createScheduleKeeper(context: AgentContext, desk: TaskDesk): Sch
   /** Why the same run need not, or must not, come again; null if it should. */
   function uselessRetry(plan: Plan, start: StartRow, now: number): string | null {
     if (!plan.associated || !ruleOf(state, plan)?.enabled) return 'no rule starts the plan any more';
-    if (plan.pause) return `paused: ${plan.pause.reason}`;
+    if (plan.pause?.by === 'operator') return `paused: ${plan.pause.reason}`;
     if (plan.window && windowEnd(plan.window, now) === null) return `outside of its window ${plan.window.from}-${plan.window.to}`;
     const ofPlan = equals('plan_id', plan.id);
     if (state.starts.count([ofPlan, { sql: 'due > :due', values: { due: start.due } }]) > 0) return 'a later start stands for it';

@@ -22,9 +22,9 @@ export function createSourceWatch(context: AgentContext): SourceWatch {
   const { state, clock, events } = context;
   const failures = new Map<string, number>();
 
-  function found(plan: Plan, trouble: string | null): void {
+  function found(plan: Plan, trouble: Trouble): void {
     const now = state.plans.get(plan.id);
-    if (!now) return;
+    if (!now || trouble === undefined) return;
     const subject = { kind: 'plan', id: plan.id, name: plan.name } as const;
     const count = trouble === null ? 0 : (failures.get(plan.id) ?? 0) + 1;
     failures.set(plan.id, count);
@@ -43,37 +43,45 @@ export function createSourceWatch(context: AgentContext): SourceWatch {
     async tick() {
       const plans = state.plans
         .where([])
-        .filter((plan) => plan.associated && plan.pause?.by !== 'operator' && ruleOf(state, plan)?.enabled);
-      for (let i = 0; i < plans.length; i += atOnce)
-        await Promise.all(plans.slice(i, i + atOnce).map(async (plan) => found(plan, await troubleOf(plan.source))));
+        .filter((plan) => plan.associated && plan.pause?.by !== 'operator' && (plan.pause || ruleOf(state, plan)?.enabled));
+      const [local, others] = [plans.filter(({ source }) => 'paths' in source), plans.filter(({ source }) => !('paths' in source))];
+      // One after another: see `asking`.
+      for (const plan of local) found(plan, await troubleOf(plan.source));
+      for (let i = 0; i < others.length; i += atOnce)
+        await Promise.all(others.slice(i, i + atOnce).map(async (plan) => found(plan, await troubleOf(plan.source))));
     },
   };
 }
 
-/** Why the source is off; null if it is on, or if this process may not know. */
-async function troubleOf(source: SourceSettings): Promise<string | null> {
+/** Why a source is off; null if it is on, or if this process may not know; undefined where nobody answered: then all stays as it is. */
+type Trouble = string | null | undefined;
+
+async function troubleOf(source: SourceSettings): Promise<Trouble> {
   if (source.kind === 'disk' || source.kind === 'files') return missing(source.paths);
   if (source.kind === 'mysql' || source.kind === 'postgres' || source.kind === 'redis') return closed(source);
   return null;
 }
 
 /** All of them: a plan that still has something to read runs, and warns of what is missing. */
-async function missing(paths: readonly string[]): Promise<string | null> {
-  for (const path of paths) if (!(await isGone(path))) return null;
+async function missing(paths: readonly string[]): Promise<Trouble> {
+  for (const path of paths) {
+    const gone = await isGone(path);
+    if (!gone) return gone === undefined ? undefined : null;
+  }
   return `${paths.join(', ')} ${paths.length === 1 ? 'does' : 'do'} not exist`;
 }
 
 /** A path on a server that is gone may not answer for hours; no more than one such question holds a thread of this process. */
 let asking: Promise<boolean> | undefined;
 
-async function isGone(path: string): Promise<boolean> {
-  if (asking) return false;
+async function isGone(path: string): Promise<boolean | undefined> {
+  if (asking) return undefined;
   asking = stat(path)
     .then(() => false, isAbsent)
     .finally(() => {
       asking = undefined;
     });
-  return Promise.race([asking, sleep(patience, false)]);
+  return Promise.race([asking, sleep(patience, undefined, { ref: false })]);
 }
 
 const isAbsent = (error: unknown): boolean => errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR';

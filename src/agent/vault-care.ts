@@ -39,7 +39,8 @@ export function createVaultCare(context: AgentContext, desk: TaskDesk): VaultCar
         // Written down first: a task that kills the agent must not be started again and again.
         state.vaults.update(vault.id, { care: { ...vault.care, triedAt: now } });
         const { id } = desk.submit({ type: work.request.type, name: vault.name, request: work.request, vaultId: vault.id });
-        underWay.set(id, work);
+        // One that could not even begin has ended already.
+        if (state.tasks.get(id)?.endedAt === null) underWay.set(id, work);
         return;
       }
     },

@@ -69,4 +69,16 @@ describe('a source that is off', () => {
     const half = watched({ ...files, paths: [dir, away] });
     expect(await half.look(3)).toBeNull();
   });
+
+  it('B7 looks at each of many plans of directories, and tells those that are gone from those that are there', async () => {
+    const bed = openBed();
+    const vault = bed.vault('v', bed.pool('here'));
+    const files = { kind: 'files', excludes: [], excludeFiles: [], oneFileSystem: false, excludeCaches: false } as const;
+    for (let i = 0; i < 6; i++) bed.plan(`p${i}`, vault, { ...files, paths: [i % 2 === 0 ? dir : join(dir, `gone${i}`)] }, own);
+    const watch = createSourceWatch(bed.context);
+    for (let i = 0; i < 3; i++) await watch.tick();
+    expect(bed.state.plans.where([]).map(({ name, pause }) => [name, pause?.by])).toEqual(
+      Array.from({ length: 6 }, (_, i) => [`p${i}`, i % 2 === 0 ? undefined : 'source']),
+    );
+  });
 });
